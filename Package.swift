@@ -1,0 +1,106 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
+    .enableUpcomingFeature("InferIsolatedConformances"),
+    // A chunk crosses five targets; without this each crossing is a call that cannot be inlined.
+    .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
+]
+
+/// A room of the house: imports point downwards only, so the list reads from the bottom up.
+func room(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+func tests(_ room: String, _ dependencies: [Target.Dependency] = [], resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: "\(room)Tests",
+        dependencies: [.byName(name: room), "TestKit"] + dependencies,
+        resources: resources,
+        swiftSettings: settings)
+}
+
+func system(_ name: String, pkgConfig: String?, apt: String, brew: String) -> Target {
+    .systemLibrary(name: name, pkgConfig: pkgConfig, providers: [.apt([apt]), .brew([brew])])
+}
+
+// Debian's simdjson.pc has a flag that the package manager refuses aloud on every build, and no path it would need.
+#if os(macOS)
+    let simdjsonPkgConfig: String? = "simdjson"
+#else
+    let simdjsonPkgConfig: String? = nil
+#endif
+
+let package = Package(
+    name: "trunkline",
+    platforms: [.macOS("26.0")],
+    products: [.executable(name: "trunkline", targets: ["trunkline"])],
+    targets: [
+        system("CLibuv", pkgConfig: "libuv", apt: "libuv1-dev", brew: "libuv"),
+        system("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev", brew: "openssl@3"),
+        system("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev", brew: "sqlite"),
+        system("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev", brew: "libyaml"),
+        system("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev", brew: "curl"),
+        system("CSimdJSONLibrary", pkgConfig: simdjsonPkgConfig, apt: "libsimdjson-dev", brew: "simdjson"),
+        .target(
+            name: "CSimdJSON", dependencies: ["CSimdJSONLibrary"],
+            cxxSettings: [.unsafeFlags(["-O3"])]),
+
+        room("Primitives"),
+        room("Crypto", ["Primitives", "COpenSSL"]),
+        room("JSON", ["Primitives", "CSimdJSON"]),
+        room("HTTPCodec", ["Primitives"]),
+        room("WebSocketCodec", ["Primitives", "Crypto", "HTTPCodec"]),
+        room("ProviderProtocol", ["Primitives", "Crypto", "JSON", "WebSocketCodec"]),
+        room("Pool", ["Primitives"]),
+        room("Environment", ["Primitives"]),
+        room(
+            "Coordinator",
+            ["Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool", "Environment"]),
+
+        room("Transport", ["Primitives", "Environment", "CLibuv", "COpenSSL"]),
+        room("Store", ["Primitives", "Crypto", "Environment", "CSQLite"]),
+        room(
+            "Agent",
+            [
+                "Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Environment",
+                "Transport", "CCurl", "CLibuv",
+            ]),
+        room("Configuration", ["Primitives", "Coordinator", "CYAML"]),
+        .executableTarget(
+            name: "trunkline",
+            dependencies: [
+                "Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool",
+                "Environment", "Coordinator", "Transport", "Store", "Agent", "Configuration", "CLibuv",
+            ],
+            path: "Sources/TrunklineCLI",
+            swiftSettings: settings),
+
+        room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Coordinator"]),
+        tests("Primitives"),
+        tests("Crypto", ["Primitives"]),
+        tests("JSON", ["Primitives"]),
+        tests("HTTPCodec", ["Primitives"]),
+        tests("WebSocketCodec", ["Primitives", "HTTPCodec"]),
+        tests("ProviderProtocol", ["Primitives", "JSON", "Crypto"]),
+        tests("Pool", ["Primitives"]),
+        tests("Coordinator", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
+        tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),
+        tests("Store", ["Primitives"]),
+        tests("Agent", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
+        tests("Configuration", ["Primitives", "Coordinator"]),
+        .testTarget(
+            name: "SimulationTests",
+            dependencies: [
+                "TestKit", "Coordinator", "Primitives", "Environment", "WebSocketCodec", "HTTPCodec", "JSON",
+            ],
+            swiftSettings: settings),
+        .testTarget(name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], swiftSettings: settings),
+    ],
+    cxxLanguageStandard: .cxx17
+)
