@@ -1,0 +1,244 @@
+package import Environment
+package import Primitives
+
+/// How the pipe from one end to the other behaves. Changing it takes effect for bytes not yet delivered.
+package struct PipeBehaviour: Sendable {
+    /// Time from the write to the arrival.
+    package var latency: Duration = .microseconds(50)
+    /// Random extra, 0...jitter. Bytes of one direction never overtake each other.
+    package var jitter: Duration = .zero
+    /// Bytes the "kernel" takes from the writer while the reader has not read them.
+    package var capacity = 256 * 1024
+    /// Largest piece delivered at once; pieces are cut at random below it when ``cutsAtRandom``.
+    package var largestPiece = 64 * 1024
+    package var cutsAtRandom = false
+    /// Nothing arrives while set; the writer fills the capacity and then blocks.
+    package var isStalled = false
+    /// Bytes vanish without a word (half-open).
+    package var isBlackHole = false
+
+    package init() {}
+}
+
+/// One end of a simulated TCP connection. Both ends are made together by ``SimulatedEnvironment/connect(to:)`` and
+/// are alike: either may be the coordinator's.
+///
+/// It fails the test (``ruleViolation``) when a second batch is written while one is in flight.
+package final class SimulatedConnection: Connection, ByteSink {
+    package let peer: PeerAddress
+    package var handler: (any ConnectionHandler)?
+    /// How bytes written at this end travel to the other.
+    package var outgoing = PipeBehaviour()
+    /// Every byte that was written at this end, if recording is on.
+    package private(set) var recorded: [UInt8] = []
+    package var isRecording = false
+    /// Set when the writer broke the driver's contract.
+    package private(set) var ruleViolation: String?
+    package private(set) var writtenByteCount = 0
+
+    private enum State { case open, closing, ended }
+
+    private unowned let environment: SimulatedEnvironment
+    private var other: SimulatedConnection?
+    private var state = State.open
+    private var flushIsRequested = false
+    private var pauseCount = 0
+    private var deadline: MonotonicInstant?
+    private var timer: TimerID?
+
+    /// Written here, not yet delivered to the other end.
+    private var inTransit = ByteQueue()
+    /// The rest of the batch that ``inTransit`` had no room for.
+    private var inFlight = ByteQueue()
+    private var deliveryIsScheduled = false
+    private var finIsWanted = false
+    private var finIsSent = false
+    private var lastArrival = MonotonicInstant.zero
+
+    init(environment: SimulatedEnvironment, peer: PeerAddress) {
+        self.environment = environment
+        self.peer = peer
+    }
+
+    func join(_ other: SimulatedConnection) { self.other = other }
+
+    package var isOpen: Bool { state == .open }
+    package var hasEnded: Bool { state == .ended }
+    /// Bytes on their way to the other end or waiting for room.
+    package var undeliveredByteCount: Int { inTransit.count + inFlight.count }
+
+    // MARK: Connection
+
+    package func requestFlush() {
+        guard !flushIsRequested, state == .open else { return }
+        flushIsRequested = true
+        environment.markDirty(self)
+    }
+
+    func flushRequested() {
+        flushIsRequested = false
+        if state == .open { handler?.flush() }
+    }
+
+    package func setDeadline(_ deadline: MonotonicInstant?) {
+        self.deadline = deadline
+        if let timer { environment.cancel(timer) }
+        timer = nil
+        guard let deadline, state == .open else { return }
+        timer = environment.schedule(at: deadline) { [weak self] in
+            guard let self, self.state == .open else { return }
+            self.timer = nil
+            self.deadline = nil
+            self.handler?.deadlineReached()
+        }
+    }
+
+    package func pauseReading() { pauseCount += 1 }
+
+    package func resumeReading() {
+        guard pauseCount > 0 else { return }
+        pauseCount -= 1
+        if pauseCount == 0 { other?.scheduleDelivery() }
+    }
+
+    package func finishWriting() {
+        finIsWanted = true
+        scheduleDelivery()
+    }
+
+    package func close() { end(.closedHere, notifyPeer: .finished) }
+
+    /// What the other end sees when this one dies.
+    private enum PeerNotice { case finished, reset, nothing }
+
+    /// RST: what is on its way to the other end is lost.
+    package func reset() { end(.closedHere, notifyPeer: .reset) }
+
+    /// The machine vanishes: this end is gone, the other hears nothing.
+    package func vanish() { end(.closedHere, notifyPeer: .nothing) }
+
+    private func end(_ end: ConnectionEnd, notifyPeer notice: PeerNotice) {
+        guard state == .open else { return }
+        state = .closing
+        if let timer { environment.cancel(timer) }
+        timer = nil
+        switch notice {
+        case .finished:
+            finIsWanted = true
+            scheduleDelivery()
+        case .reset:
+            inTransit.removeAll()
+            inFlight.removeAll()
+            let other = other
+            environment.soon(after: outgoing.latency) {
+                other?.end(.failed(reason: "connection reset by peer"), notifyPeer: .nothing)
+            }
+        case .nothing:
+            inTransit.removeAll()
+            inFlight.removeAll()
+        }
+        environment.soon { [self] in
+            state = .ended
+            let last = handler
+            handler = nil
+            last?.closed(end)
+        }
+    }
+
+    // MARK: ByteSink
+
+    package func write(_ batch: ByteView) -> WriteOutcome {
+        guard state == .open, !finIsWanted else { return .closed }
+        if !inFlight.isEmpty { ruleViolation = "a second batch was written while one is in flight" }
+        if batch.count > WriteHalf.batchByteCount { ruleViolation = "a batch of \(batch.count) bytes" }
+        if isRecording { recorded.append(contentsOf: batch.buffer) }
+        writtenByteCount += batch.count
+        let room = max(0, outgoing.capacity - inTransit.count)
+        let taken = min(room, batch.count)
+        inTransit.append(batch.prefix(taken))
+        inFlight.append(batch.dropFirst(taken))
+        scheduleDelivery()
+        return inFlight.isEmpty ? .written : .inFlight
+    }
+
+    // MARK: The pipe
+
+    /// Starts or goes on delivering, for instance after a stall was lifted.
+    package func scheduleDelivery() {
+        guard !deliveryIsScheduled, state != .ended || !inTransit.isEmpty || finIsWanted else { return }
+        guard !inTransit.isEmpty || (finIsWanted && !finIsSent) else { return }
+        deliveryIsScheduled = true
+        var delay = outgoing.latency
+        if outgoing.jitter > .zero {
+            delay += .nanoseconds(Int64.random(in: 0...outgoing.jitter.inNanoseconds, using: &environment.random))
+        }
+        lastArrival = max(lastArrival, environment.now + delay)
+        environment.soon(after: lastArrival - environment.now) { [self] in
+            deliveryIsScheduled = false
+            deliver()
+        }
+    }
+
+    private func deliver() {
+        guard let other, !outgoing.isStalled else { return }
+        if outgoing.isBlackHole {
+            inTransit.removeAll()
+            refill()
+            return
+        }
+        guard other.state == .open else {
+            // Bytes for a closed socket draw a reset, as in TCP.
+            let hadBytes = !inTransit.isEmpty
+            inTransit.removeAll()
+            inFlight.removeAll()
+            if hadBytes { end(.failed(reason: "broken pipe"), notifyPeer: .nothing) }
+            return
+        }
+        guard other.pauseCount == 0 else { return }
+        guard !inTransit.isEmpty else {
+            if finIsWanted && !finIsSent {
+                finIsSent = true
+                other.handler?.peerFinished()
+            }
+            return
+        }
+        var length = min(inTransit.count, outgoing.largestPiece)
+        if outgoing.cutsAtRandom && length > 1 { length = Int.random(in: 1...length, using: &environment.random) }
+        var piece = ByteQueue()
+        piece.append(inTransit.view.prefix(length))
+        inTransit.consume(length)
+        if let view = piece.mutableView { other.handler?.received(view) }
+        refill()
+        scheduleDelivery()
+    }
+
+    /// The reader made room: the rest of the batch moves up, and the writer hears when it is all gone.
+    private func refill() {
+        guard !inFlight.isEmpty else { return }
+        let taken = min(inFlight.count, max(0, outgoing.capacity - inTransit.count))
+        inTransit.append(inFlight.view.prefix(taken))
+        inFlight.consume(taken)
+        if inFlight.isEmpty && state == .open {
+            environment.soon { [self] in if state == .open { handler?.writeCompleted() } }
+        }
+        scheduleDelivery()
+    }
+}
+
+extension SimulatedEnvironment {
+    /// Opens a connection to `acceptor`, as a peer at `host` would. `dialer` sets its handler from the two values it
+    /// is given; the far end is returned for its behaviour to be changed.
+    @discardableResult package func connect(
+        to acceptor: any ConnectionAcceptor, from host: String = "198.51.100.7",
+        _ dialer: (SimulatedConnection, consuming WriteHalf) -> Void
+    ) -> (near: SimulatedConnection, far: SimulatedConnection) {
+        let port = UInt16.random(in: 1024...65_535, using: &random)
+        let near = SimulatedConnection(environment: self, peer: PeerAddress(host: "192.0.2.1", port: 8444))
+        let far = SimulatedConnection(environment: self, peer: PeerAddress(host: host, port: port))
+        near.join(far)
+        far.join(near)
+        dialer(near, WriteHalf(near))
+        acceptor.accepted(far, writeHalf: WriteHalf(far))
+        return (near, far)
+    }
+}
