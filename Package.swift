@@ -100,6 +100,7 @@ let package = Package(
                 "TestKit", "Coordinator", "Primitives", "Environment", "WebSocketCodec", "HTTPCodec", "JSON",
             ],
             swiftSettings: settings),
+        .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),
         .testTarget(name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17

@@ -1,1 +1,11 @@
-print("trunkline")
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+// A peer or a pipe that goes away is an error code of write, never the end of the process.
+signal(SIGPIPE, SIG_IGN)
+exit(CommandLineTool.run(Array(CommandLine.arguments.dropFirst())).rawValue)
