@@ -49,7 +49,9 @@ let package = Package(
         system("CSimdJSONLibrary", pkgConfig: simdjsonPkgConfig, apt: "libsimdjson-dev", brew: "simdjson"),
         .target(
             name: "CSimdJSON", dependencies: ["CSimdJSONLibrary"],
-            cxxSettings: [.unsafeFlags(["-O3"])]),
+            cxxSettings: [.unsafeFlags(["-O3"])],
+            // C++ has no auto-linking, so the library's module map does not do it.
+            linkerSettings: [.linkedLibrary("simdjson")]),
 
         room("Primitives"),
         room("Crypto", ["Primitives", "COpenSSL"]),
