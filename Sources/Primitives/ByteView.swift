@@ -70,6 +70,8 @@ package struct ByteView {
         return true
     }
 
+    package func equalsIgnoringCase(_ literal: StaticString) -> Bool { equalsIgnoringCase(ByteView(literal)) }
+
     package func hasPrefix(_ literal: StaticString) -> Bool { prefix(literal.utf8CodeUnitCount) == ByteView(literal) }
 }
 

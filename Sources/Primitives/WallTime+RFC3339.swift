@@ -17,7 +17,7 @@ extension WallTime {
     }
 
     /// The Gregorian date `days` after 1970-01-01, counted in eras of 400 years that begin on 1 March.
-    private static func civil(fromDays days: Int) -> (year: Int, month: Int, day: Int) {
+    package static func civil(fromDays days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
