@@ -1,0 +1,46 @@
+#if os(Linux)
+    import CLibuv
+
+    #if canImport(Glibc)
+        import Glibc
+    #else
+        import Musl
+    #endif
+
+    func nameCurrentThread(_ name: String) {
+        _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
+    }
+
+    func detachThread(_ thread: pthread_t) { _ = pthread_detach(thread) }
+
+    /// Accepts one connection, non-blocking and not inherited by child processes.
+    /// - Returns: the descriptor, or a negative error number.
+    func acceptConnection(_ listening: Int32, _ peer: inout sockaddr_storage) -> Int32 {
+        var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+        let descriptor = withUnsafeMutablePointer(to: &peer) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                accept4(listening, $0, &length, Int32(SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue))
+            }
+        }
+        return descriptor >= 0 ? descriptor : -errno
+    }
+
+    /// A TCP socket, non-blocking and not inherited by child processes; or a negative error number.
+    func makeStreamSocket(_ family: Int32) -> Int32 {
+        let kind = Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue | SOCK_CLOEXEC.rawValue)
+        let descriptor = socket(family, kind, 0)
+        return descriptor >= 0 ? descriptor : -errno
+    }
+
+    let keepAliveIdleOption = TCP_KEEPIDLE
+    let sendFlags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
+    let receiveFlags = Int32(MSG_DONTWAIT)
+    let peekFlags = Int32(MSG_DONTWAIT) | Int32(MSG_PEEK)
+    let shutdownWriting = Int32(SHUT_WR)
+    let internetProtocolTCP = Int32(IPPROTO_TCP)
+    let internetProtocolIPv6 = Int32(IPPROTO_IPV6)
+
+    /// What the platform wants beside the family in an address; nothing here.
+    func setLength(_ address: inout sockaddr_in) {}
+    func setLength(_ address: inout sockaddr_in6) {}
+#endif
