@@ -172,3 +172,27 @@ extension ByteQueue {
         self = writer.finish()
     }
 }
+
+extension JSONWriter {
+    /// A parsed value written again in its shortest form; members keep their order.
+    package mutating func value(_ value: JSONValue) {
+        switch value.kind {
+        case .object:
+            beginObject()
+            for (key, member) in value.members {
+                self.key(key)
+                self.value(member)
+            }
+            endObject()
+        case .array:
+            beginArray()
+            for element in value.elements { self.value(element) }
+            endArray()
+        case .string: string(value.string ?? .empty)
+        case .integer: int(value.int ?? 0)
+        case .double: double(value.double ?? 0)
+        case .bool: bool(value.bool ?? false)
+        case .null: null()
+        }
+    }
+}

@@ -1,0 +1,51 @@
+package import Primitives
+
+/// Names one request towards one provider: `req-` and a UUID (docs/protocol.md section 5).
+///
+/// The low 24 bits of the UUID's low word are a slot of the table that holds the request, so that a chunk finds its
+/// request without hashing. The other bits are random: the table must compare the whole id with the one that the slot
+/// holds, since a provider may send any.
+package struct RequestID: Hashable, Sendable {
+    /// Slots that an index can name.
+    package static let indexCount = 1 << 24
+    package static let textByteCount = 4 + UniqueID.textByteCount
+    /// Lengths of a `request_id` that is not ours (a probe's, another implementation's) and still taken from a message.
+    static let acceptedByteCounts = 1...128
+
+    package let uniqueID: UniqueID
+
+    package init(_ uniqueID: UniqueID) { self.uniqueID = uniqueID }
+
+    /// `index` beyond 24 bits is cut.
+    package init(index: UInt32, random: (high: UInt64, low: UInt64)) {
+        let low = random.low & ~0xFF_FFFF | UInt64(index & 0xFF_FFFF)
+        uniqueID = UniqueID(randomHigh: random.high, randomLow: low)
+    }
+
+    /// nil unless `text` is `req-` and a UUID.
+    @inline(__always) package init?(_ text: ByteView) {
+        guard text.count == Self.textByteCount, text.hasPrefix("req-"), let id = UniqueID(text.dropFirst(4)) else {
+            return nil
+        }
+        uniqueID = id
+    }
+
+    /// The slot, 0 ..< ``indexCount``; of an id that came from a peer it is only a hint.
+    @inline(__always) package var index: Int { Int(truncatingIfNeeded: uniqueID.low & 0xFF_FFFF) }
+
+    package func append(to queue: inout ByteQueue) {
+        queue.append("req-")
+        uniqueID.append(to: &queue)
+    }
+
+    /// Lends the text to `body`.
+    package func withText<Result: ~Copyable, Failure: Error>(
+        _ body: (ByteView) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        var queue = ByteQueue()
+        append(to: &queue)
+        return try body(queue.view)
+    }
+
+    package var text: String { "req-" + uniqueID.text }
+}
