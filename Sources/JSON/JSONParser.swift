@@ -26,7 +26,8 @@ package final class JSONParser {
     package var capacity: Int { parser.map { csimdjson_parser_capacity($0) } ?? 0 }
 
     /// Parses in place: `bytes` must have ``ByteQueue/padding`` readable bytes behind it, of any content. The value is
-    /// valid until the next parse; `bytes` may go at once, for strings are kept unescaped by the parser.
+    /// valid until the next parse and only while the parser lives (so `JSONParser().parse(…)` is wrong); `bytes` may go
+    /// at once, for strings are kept unescaped by the parser.
     package func parse(_ bytes: ByteView) throws(JSONError) -> JSONValue {
         guard let parser else { throw JSONError(.outOfMemory) }
         var document = csimdjson_document()
