@@ -87,7 +87,7 @@ let package = Package(
         tests("Primitives"),
         tests("Crypto", ["Primitives"]),
         tests("JSON", ["Primitives"]),
-        tests("HTTPCodec", ["Primitives"]),
+        tests("HTTPCodec", ["Primitives"], resources: [.copy("Resources")]),
         tests("WebSocketCodec", ["Primitives", "HTTPCodec"]),
         tests("ProviderProtocol", ["Primitives", "JSON", "Crypto"]),
         tests("Pool", ["Primitives"]),
