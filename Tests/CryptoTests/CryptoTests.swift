@@ -45,7 +45,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9vY", "Zm 9", "Zm9v\n", "Zg==Zg==", "Zh==", "Zm9=", "Zm9\u{E9}",
+        "Z", "Zg", "Zg=", "Zg===", "Z===", "====", "=", "Zm9vY", "Zm 9", "Zm9v\n", "Zg==Zg==", "Zh==", "Zm9=",
+        "Zm9\u{E9}",
     ])
     func standardRefuses(text: String) {
         #expect(withByteView(text) { Base64.standard.decode($0) } == nil)
