@@ -6,7 +6,8 @@ package import Primitives
 /// reader (CR, LF, NUL, any other control byte but a tab) becomes a space, so nobody can add a field or a response.
 /// Content-Length, Transfer-Encoding, Connection and Date belong to ``ResponseEncoder``.
 package struct ResponseFields: Sendable, Equatable {
-    private(set) var bytes: [UInt8] = []
+    /// The fields as they stand on the wire, each line with its end.
+    package private(set) var bytes: [UInt8] = []
 
     package init() {}
 
