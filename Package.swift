@@ -83,7 +83,7 @@ let package = Package(
             path: "Sources/TrunklineCLI",
             swiftSettings: settings),
 
-        room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Coordinator"]),
+        room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Pool", "Coordinator"]),
         tests("Primitives"),
         tests("Crypto", ["Primitives"]),
         tests("JSON", ["Primitives"]),
@@ -104,7 +104,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["trunkline"], exclude: ["Engines", "Python"], swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], exclude: ["Engines"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,1 +1,278 @@
-// The room Coordinator.
+package import Environment
+import HTTPCodec
+package import Pool
+import Primitives
+import ProviderProtocol
+import JSON
+import WebSocketCodec
+
+/// The relay's core: joins buyers' requests to providers' sessions. Does no I/O of its own; everything it needs of the
+/// world comes through its ``Environment``, and it lives on one loop.
+///
+///     buyer ─▶ HTTPServerConnection ─▶ BuyerAPI ─▶ Relay ─▶ ProviderSession ─▶ provider
+///     buyer ◀─ HTTPServerConnection ◀───────────── Relay ◀─ ProviderSession ◀─ provider
+package final class Coordinator {
+    package let settings: CoordinatorSettings
+    package let environment: any Environment
+    package internal(set) var metrics = CoordinatorMetrics()
+    package internal(set) var pool: ProviderPool
+
+    let startedAt: MonotonicInstant
+    let startedWallTime: WallTime
+    let bodyLedger: BodyLedger
+    let relayTimeouts: RelayMachine.Timeouts
+    /// One parser per direction: a buyer's document must outlive what a provider says meanwhile.
+    let buyerParser = JSONParser()
+    let providerParser = JSONParser()
+    var requests = RequestTable()
+
+    /// By the slot of their handle.
+    private var sessions: [ProviderSession?] = []
+    private var greetingCount = 0
+    private var httpConnections: [UInt64: HTTPServerConnection] = [:]
+    private var lastConnectionNumber: UInt64 = 0
+    private var poolTimer: (id: TimerID, deadline: MonotonicInstant)?
+    private var drain = DrainState.serving
+    private var cachedDate: HTTPDate?
+
+    package init(
+        settings: CoordinatorSettings, environment: any Environment, records: AdmissionRecords = AdmissionRecords()
+    ) {
+        self.settings = settings
+        self.environment = environment
+        pool = ProviderPool(settings: settings.pool, records: records)
+        startedAt = environment.now
+        startedWallTime = environment.wallTime
+        bodyLedger = BodyLedger(limit: settings.limits.heldBodyByteCount)
+        relayTimeouts = RelayMachine.Timeouts(
+            silence: settings.routing.requestTimeout, gap: settings.routing.gapTimeout,
+            cancel: settings.routing.cancelTimeout)
+    }
+
+    // MARK: Connections
+
+    /// Takes buyers' connections.
+    package private(set) lazy var buyerAcceptor: any ConnectionAcceptor = Acceptor(
+        coordinator: self, service: BuyerAPI(coordinator: self))
+
+    /// Takes providers' and operators' connections.
+    package private(set) lazy var providerAcceptor: any ConnectionAcceptor = Acceptor(
+        coordinator: self, service: ProviderAPI(coordinator: self))
+
+    private final class Acceptor: ConnectionAcceptor {
+        private unowned let coordinator: Coordinator
+        private let service: any HTTPService
+
+        init(coordinator: Coordinator, service: any HTTPService) {
+            self.coordinator = coordinator
+            self.service = service
+        }
+
+        func accepted(_ connection: any Connection, writeHalf: consuming WriteHalf) {
+            coordinator.accept(connection, writeHalf: writeHalf, service: service)
+        }
+    }
+
+    private func accept(_ connection: any Connection, writeHalf: consuming WriteHalf, service: any HTTPService) {
+        lastConnectionNumber += 1
+        let handler = HTTPServerConnection(
+            connection: connection, writeHalf: writeHalf, service: service, coordinator: self,
+            number: lastConnectionNumber)
+        httpConnections[lastConnectionNumber] = handler
+        connection.handler = handler
+    }
+
+    func httpConnectionEnded(_ connection: HTTPServerConnection) {
+        httpConnections[connection.acceptedNumber] = nil
+        drainProgressed()
+    }
+
+    package var httpConnectionCount: Int { httpConnections.count }
+
+    /// `Date` for response heads, rendered once a second.
+    var httpDate: HTTPDate {
+        let time = environment.wallTime
+        if let cachedDate, cachedDate.isCurrent(at: time) { return cachedDate }
+        let fresh = HTTPDate(time)
+        cachedDate = fresh
+        return fresh
+    }
+
+    // MARK: Sessions
+
+    var mayGreet: Bool { greetingCount < settings.providerLink.unauthenticatedConnectionCount }
+
+    func greetingBegan() { greetingCount += 1 }
+    func greetingEnded() { greetingCount -= 1 }
+
+    /// Upgraded connections that have not registered yet.
+    package var unauthenticatedConnectionCount: Int { greetingCount }
+
+    @inline(__always)
+    func session(_ handle: EntryHandle) -> ProviderSession? {
+        guard handle.slot < sessions.count, let session = sessions[handle.slot], session.handle == handle else {
+            return nil
+        }
+        return session
+    }
+
+    package private(set) var sessionCount = 0
+
+    private var liveSessions: [ProviderSession] { sessions.compactMap { $0 } }
+
+    func admit(_ profile: ProviderProfile, session: ProviderSession) throws(SessionRefusal) -> Admission {
+        switch pool.admit(profile, sessionID: session.id, now: environment.now, wallTime: environment.wallTime) {
+        case .success(let admission):
+            if let replaced = admission.replaced { sessions[replaced.handle.slot]?.replace() }
+            if admission.ignoresEndpointURL {
+                log(.warn, "endpoint_url_ignored", [("provider_id", .string(profile.providerID))])
+            }
+            return admission
+        case .failure(let refusal): throw SessionRefusal(refusal)
+        }
+    }
+
+    func sessionBegan(_ session: ProviderSession, _ handle: EntryHandle) {
+        greetingEnded()
+        while sessions.count <= handle.slot { sessions.append(nil) }
+        sessions[handle.slot] = session
+        sessionCount += 1
+        armPoolTimer()
+    }
+
+    func sessionEnded(_ session: ProviderSession, _ handle: EntryHandle) {
+        guard handle.slot < sessions.count, sessions[handle.slot] === session else { return }
+        sessions[handle.slot] = nil
+        sessionCount -= 1
+        perform(pool.disconnected(handle, now: environment.now))
+        drainProgressed()
+    }
+
+    func checkBinaryVersion(_ version: String) throws(SessionRefusal) {
+        guard let required = settings.versions.requiredBinary, BinaryVersion(version) < BinaryVersion(required) else {
+            return
+        }
+        throw .binaryVersionUnsupported(version: version, required: required)
+    }
+
+    func helloAck(assignedID: UniqueID, tier: String) -> HelloAck {
+        HelloAck(
+            assignedID: assignedID.text, heartbeatIntervalSeconds: settings.pool.heartbeatInterval.inSeconds,
+            tier: tier,
+            recommendedBinaryVersion: settings.versions.recommendedBinary,
+            requiredBinaryVersion: settings.versions.requiredBinary)
+    }
+
+    /// A token binds its bearer to one provider name.
+    func checkToken(owner: String?, providerID: String) throws(SessionRefusal) {
+        if let owner, owner != providerID { throw .invalidToken }
+    }
+
+    /// The provider that `token` was issued to; nil for an unknown or revoked one.
+    func tokenOwner(_ token: ByteView) -> String? { nil }
+
+    // MARK: Pool
+
+    /// The pool has one timer: it moves earlier at once, and later when it fires.
+    func armPoolTimer() {
+        guard let deadline = pool.nextDeadline else { return }
+        if let armed = poolTimer {
+            if armed.deadline <= deadline { return }
+            environment.cancel(armed.id)
+        }
+        let id = environment.schedule(at: deadline) { [unowned self] in
+            poolTimer = nil
+            perform(pool.deadlineReached(now: environment.now))
+        }
+        poolTimer = (id, deadline)
+    }
+
+    // MARK: Requests
+
+    package var activeRequestCount: Int { requests.count }
+    package var heldBodyByteCount: Int { bodyLedger.heldByteCount }
+
+    func requestConcluded(_ request: Relay, status: Int) {
+        let elapsed = environment.now - request.receivedAt
+        metrics.requestsByStatus[status, default: 0] += 1
+        metrics.requestDuration.observe(elapsed)
+        log(
+            .info, "request_finished",
+            [
+                ("request_id", .string(request.id.text)), ("model", .string(request.chat.model)),
+                ("provider_id", .string(request.session.providerID)), ("status", .int(status)),
+                ("stream", .bool(request.chat.stream)), ("duration_ms", .int(Int(elapsed.inMilliseconds))),
+            ])
+    }
+
+    // MARK: Shutdown
+
+    private enum DrainState {
+        case serving
+        /// No new work; `finished` is called when the last connection has closed, or at the deadline.
+        case draining(finished: () -> Void, timer: TimerID)
+        /// The time is over, or nothing is left: Closes are on their way.
+        case closing(finished: () -> Void, timer: TimerID)
+        case over
+    }
+
+    package var isDraining: Bool {
+        if case .serving = drain { return false }
+        return true
+    }
+
+    /// Ends service in good order (docs/protocol.md, section 13): providers hear `drain`, requests in flight finish
+    /// within `limit`, what is left then fails, and every WebSocket is closed with 1001. `finished` is called once.
+    package func startDrain(limit: Duration, finished: @escaping () -> Void) {
+        guard case .serving = drain else { return }
+        log(
+            .info, "drain_started",
+            [("requests_active", .int(requests.count)), ("limit_s", .int(Int(limit.inSeconds)))])
+        let timer = environment.schedule(at: environment.now + limit) { [unowned self] in drainTimedOut() }
+        drain = .draining(finished: finished, timer: timer)
+        for session in liveSessions { session.sendDrain() }
+        for connection in httpConnections.values { connection.drainStarted() }
+        drainProgressed()
+    }
+
+    private func drainTimedOut() {
+        guard case .draining(let finished, _) = drain else { return }
+        log(.warn, "drain_timed_out", [("requests_active", .int(requests.count))])
+        for request in requests.all { request.shutDown() }
+        closeSessions(finished)
+    }
+
+    /// The last request has been answered: close the sessions, then wait for what is left to leave.
+    func drainProgressed() {
+        switch drain {
+        case .draining(let finished, let timer):
+            guard !httpConnections.values.contains(where: \.isBusy) else { return }
+            environment.cancel(timer)
+            closeSessions(finished)
+        case .closing(let finished, let timer):
+            guard sessionCount == 0, httpConnections.isEmpty else { return }
+            environment.cancel(timer)
+            drain = .over
+            finished()
+        case .serving, .over: break
+        }
+    }
+
+    private func closeSessions(_ finished: @escaping () -> Void) {
+        let timer = environment.schedule(at: environment.now + settings.timeouts.linger + .seconds(1)) {
+            [unowned self] in
+            guard case .closing(let finished, _) = drain else { return }
+            drain = .over
+            finished()
+        }
+        drain = .closing(finished: finished, timer: timer)
+        for session in liveSessions { session.close(.goingAway, "shutting down") }
+        drainProgressed()
+    }
+
+    // MARK: Log
+
+    func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: [(StaticString, LogRecord.Value)]) {
+        environment.log(LogRecord(level, event, fields))
+    }
+}

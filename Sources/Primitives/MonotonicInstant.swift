@@ -33,6 +33,12 @@ package struct MonotonicInstant: Hashable, Comparable, Sendable {
     }
 }
 
+/// The earlier of two instants that may be missing.
+package func earliest(_ first: MonotonicInstant?, _ second: MonotonicInstant?) -> MonotonicInstant? {
+    guard let first, let second else { return first ?? second }
+    return min(first, second)
+}
+
 /// A calendar time, in nanoseconds since 1970-01-01 UTC. It may jump; deadlines never use it.
 package struct WallTime: Hashable, Comparable, Sendable {
     package var nanoseconds: Int64

@@ -27,4 +27,12 @@ package struct WriteHalf: ~Copyable {
 
     /// Hands over one batch of at most ``batchByteCount`` bytes; the bytes may be reused when the call returns.
     @inline(__always) package borrowing func write(_ batch: ByteView) -> WriteOutcome { sink.write(batch) }
+
+    /// Writes nowhere; what is left behind when the real one has moved on.
+    package static var none: WriteHalf { WriteHalf(ClosedSink.shared) }
+}
+
+private final class ClosedSink: ByteSink, Sendable {
+    static let shared = ClosedSink()
+    func write(_ batch: ByteView) -> WriteOutcome { .closed }
 }

@@ -1,10 +1,10 @@
 /// Finds the command, parses its arguments, runs it and says what went wrong.
 enum CommandLineTool {
     static let commands: [any Command.Type] = [
-        ChatCommand.self, ConfigInitCommand.self, VersionCommand.self,
+        VersionCommand.self
     ]
 
-    static func run(_ words: [String]) async -> ExitCode {
+    static func run(_ words: [String]) -> ExitCode {
         guard let first = words.first else {
             Terminal.standardError.write(overview)
             return .usage
@@ -16,7 +16,7 @@ enum CommandLineTool {
         case "help":
             return help(for: Array(words.dropFirst()))
         case "--version":
-            return await run(["version"])
+            return run(["version"])
         default:
             break
         }
@@ -30,7 +30,7 @@ enum CommandLineTool {
                 Terminal.standardOutput.write(command.usage.helpText)
                 return .success
             case .run(let arguments):
-                return try await command.run(arguments)
+                return try command.run(arguments)
             }
         } catch let error as UsageError {
             complain(error.message)

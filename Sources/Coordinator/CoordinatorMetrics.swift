@@ -1,0 +1,46 @@
+import ProviderProtocol
+
+/// What the coordinator counts. Plain numbers on the loop that owns them; read when somebody asks.
+package struct CoordinatorMetrics: Sendable {
+    package var requestsTotal: UInt64 = 0
+    package var requestsDispatched: UInt64 = 0
+    package var requestsRetried: UInt64 = 0
+    package var requestsByStatus: [Int: UInt64] = [:]
+    package var timeToFirstChunk = Histogram(bounds: Histogram.answerSeconds)
+    package var requestDuration = Histogram(bounds: Histogram.answerSeconds)
+    package var dispatchOverhead = Histogram(bounds: Histogram.overheadSeconds)
+
+    package var chunksRelayed: UInt64 = 0
+    /// For requests that are over, or never were.
+    package var chunksUnknown: UInt64 = 0
+    /// Duplicates, and chunks after a cancellation.
+    package var chunksIgnored: UInt64 = 0
+    package var chunkCountMismatches: UInt64 = 0
+    package var promptTokens: UInt64 = 0
+    package var completionTokens: UInt64 = 0
+
+    package var cancellations: UInt64 = 0
+    package var cancellationsAcknowledged: UInt64 = 0
+    package var cancellationsTimedOut: UInt64 = 0
+    package var slowBuyersDropped: UInt64 = 0
+    package var buyerWriteDeadlineDrops: UInt64 = 0
+
+    package var backpressureRefusals: UInt64 = 0
+    package var pongsSent: UInt64 = 0
+    package var frameErrors: UInt64 = 0
+    package var messagesIgnored: UInt64 = 0
+    /// Cancellations and the like for which the link had no room.
+    package var messagesNotSent: UInt64 = 0
+    package var writeDeadlineDrops: UInt64 = 0
+    package var silenceDrops: UInt64 = 0
+    package var handshakesRefused: UInt64 = 0
+    package var closeCodesSent: [UInt16: UInt64] = [:]
+    package var closeCodesReceived: [UInt16: UInt64] = [:]
+
+    package init() {}
+
+    mutating func record(_ usage: Usage) {
+        promptTokens &+= UInt64(max(0, usage.promptTokens ?? 0))
+        completionTokens &+= UInt64(max(0, usage.completionTokens ?? 0))
+    }
+}

@@ -1,0 +1,396 @@
+import Environment
+import HTTPCodec
+import Pool
+import Primitives
+import ProviderProtocol
+import WebSocketCodec
+
+/// One provider's WebSocket, from the upgrade to the last byte: decodes what comes, keeps the deadlines, and owns the
+/// only writer.
+///
+///     received ─▶ FrameDecoder ─▶ ProviderMessage ─▶ Relay (chunks) or pool (everything else)
+///     send ─▶ FrameWriter ─▶ flush, once a turn
+final class ProviderSession: ConnectionHandler {
+    enum SendRefusal: Error { case backpressure, tooBig, closing }
+
+    private enum State {
+        /// Upgraded, nothing said yet.
+        case greeting(until: MonotonicInstant)
+        case live(EntryHandle)
+        /// A Close has been queued, or the connection is going down: nothing is heard any more.
+        case closing
+        case over
+    }
+
+    let id: UniqueID
+    private(set) var providerID = ""
+    private let connection: any Connection
+    private unowned let coordinator: Coordinator
+    private var decoder: FrameDecoder
+    private var writer: FrameWriter
+    private var state: State
+    private var requests: [Relay] = []
+    /// The token's provider name, when the upgrade carried one.
+    private let tokenOwner: String?
+
+    init(
+        connection: any Connection, writeHalf: consuming WriteHalf, tokenOwner: String?, coordinator: Coordinator
+    ) {
+        let settings = coordinator.settings.providerLink
+        self.connection = connection
+        self.coordinator = coordinator
+        self.tokenOwner = tokenOwner
+        id = coordinator.environment.randomID()
+        decoder = FrameDecoder(role: .server, maxMessageByteCount: settings.messageByteCount)
+        writer = FrameWriter(role: .server, limits: settings.writer, writeHalf: writeHalf, maskSeed: 0)
+        state = .greeting(until: coordinator.environment.now + settings.handshakeTimeout)
+        updateDeadline()
+    }
+
+    private var now: MonotonicInstant { coordinator.environment.now }
+
+    /// Where the pool keeps this session's entry. Only a live session has one, and only live ones get requests.
+    private(set) var handle: EntryHandle?
+
+    var waitingMessageCount: Int { writer.waitingMessageCount }
+    var activeRequestCount: Int { requests.count }
+    var peer: PeerAddress { connection.peer }
+
+    // MARK: Input
+
+    func received(_ bytes: MutableByteView) {
+        var input = bytes
+        do {
+            while isListening, let event = try decoder.next(&input) { eventReceived(event) }
+        } catch {
+            coordinator.metrics.frameErrors += 1
+            coordinator.log(
+                .warn, "frame_refused",
+                [("peer", .string(connection.peer.host)), ("reason", .string(error.reason.description))])
+            close(error.code, error.reason.description)
+        }
+    }
+
+    private var isListening: Bool {
+        switch state {
+        case .greeting, .live, .closing: true
+        case .over: false
+        }
+    }
+
+    @inline(__always)
+    private func eventReceived(_ event: WebSocketEvent) {
+        switch event {
+        case .text(let text):
+            if case .live(let handle) = state { messageReceived(text, handle) } else { greetingReceived(text) }
+        case .ping(let payload):
+            heard()
+            do throws(FrameWriter.Refusal) {
+                try writer.queuePong(payload)
+                coordinator.metrics.pongsSent += 1
+                connection.requestFlush()
+            } catch {
+                if error == .tooManyPongs { close(.policyViolation, "too many pings") }
+            }
+        case .pong:
+            heard()
+        case .binary(let bytes):
+            coordinator.metrics.messagesIgnored += 1
+            coordinator.log(
+                .warn, "binary_message_ignored",
+                [("provider_id", .string(providerID)), ("bytes", .int(bytes.count))])
+        case .close(let code, _):
+            closeReceived(code)
+        }
+    }
+
+    @inline(__always)
+    private func heard() {
+        if let handle { coordinator.pool.heard(handle, now: now) }
+    }
+
+    private func messageReceived(_ text: ByteView, _ handle: EntryHandle) {
+        let message: ProviderMessage
+        do {
+            message = try ProviderMessage.parse(text, with: coordinator.providerParser)
+        } catch {
+            ignored("malformed", error.description)
+            return
+        }
+        heard()
+        switch message {
+        case .chunk(let chunk):
+            if let request = request(chunk.requestID) {
+                request.chunkReceived(chunk)
+            } else {
+                coordinator.metrics.chunksUnknown += 1
+                coordinator.log(.warn, "chunk_for_unknown_request", [("provider_id", .string(providerID))])
+            }
+        case .end(let end):
+            if let request = request(end.requestID) {
+                request.endReceived(end)
+            } else {
+                coordinator.metrics.chunksUnknown += 1
+            }
+        case .heartbeat(let heartbeat): coordinator.heartbeatReceived(heartbeat, from: handle)
+        case .stateUpdate(let update): coordinator.stateUpdated(update, from: handle)
+        case .drainStatus(let status):
+            coordinator.perform(
+                coordinator.pool.drainStatusReceived(handle, isComplete: status.phase == .complete, now: now))
+        case .preflightAck(let answer): coordinator.preflightAnswered(answer, by: self)
+        case .nak(let nak):
+            nakReceived(nak)
+        case .hello, .authRequest, .sealedChunk, .sealedEnd, .rekeyResponse, .rekeyCommitted:
+            ignored("unexpected", "not a message of a live session in the clear")
+        case .unknown(let type):
+            ignored("unknown_type", type.prefix(64).string)
+        }
+    }
+
+    @inline(__always)
+    private func request(_ id: ByteView) -> Relay? {
+        guard let id = RequestID(id), let request = coordinator.requests.find(id), request.session === self else {
+            return nil
+        }
+        return request
+    }
+
+    private func ignored(_ what: String, _ detail: String) {
+        coordinator.metrics.messagesIgnored += 1
+        coordinator.log(
+            .warn, "message_ignored",
+            [("provider_id", .string(providerID)), ("why", .string(what)), ("detail", .string(detail))])
+    }
+
+    private func nakReceived(_ nak: Nak) {
+        coordinator.log(
+            .warn, "nak_received",
+            [("provider_id", .string(providerID)), ("code", .string(nak.code.prefix(64).string))])
+    }
+
+    private func closeReceived(_ code: CloseCode?) {
+        coordinator.metrics.closeCodesReceived[code?.rawValue ?? 1005, default: 0] += 1
+        if case .closing = state {} else { coordinator.log(.info, "provider_closed", logFields(code?.rawValue)) }
+        writer.queueClose(code ?? .normal, reason: "")
+        leavePool()
+        advance(writer.closeReceived(now: now))
+        connection.requestFlush()
+    }
+
+    // MARK: Handshake
+
+    private func greetingReceived(_ text: ByteView) {
+        guard case .greeting = state else { return }
+        do throws(SessionRefusal) {
+            switch try FirstMessage.parse(text, with: coordinator.providerParser) {
+            case .hello(let hello): try accept(hello)
+            case .authRequest: throw .unrecognizedAuthMessage
+            }
+        } catch {
+            coordinator.metrics.handshakesRefused += 1
+            coordinator.log(
+                .warn, "provider_refused",
+                [
+                    ("code", .int(Int(error.closeCode.rawValue))), ("reason", .string(error.reason)),
+                    ("peer", .string(connection.peer.host)),
+                ])
+            close(error.closeCode, error.reason)
+        }
+    }
+
+    /// The checks of docs/protocol.md, section 3, in its order; shape, version and tier have been looked at.
+    private func accept(_ hello: ProviderHello) throws(SessionRefusal) {
+        let description = hello.description
+        try coordinator.checkBinaryVersion(description.binaryVersion)
+        try coordinator.checkToken(owner: tokenOwner, providerID: description.providerID)
+        let admission = try coordinator.admit(ProviderProfile(description), session: self)
+        providerID = description.providerID
+        handle = admission.handle
+        state = .live(admission.handle)
+        coordinator.sessionBegan(self, admission.handle)
+        let tier = admission.tier.name.description
+        let greeting = coordinator.helloAck(assignedID: id, tier: tier)
+        queue(estimatedByteCount: 256) { greeting.append(to: &$0) }
+        updateDeadline()
+        coordinator.log(
+            .info, "provider_registered",
+            [
+                ("provider_id", .string(providerID)), ("assigned_id", .string(id.text)),
+                ("model", .string(description.modelID)), ("slots", .int(description.maxConcurrency)),
+                ("tier", .string(tier)), ("peer", .string(connection.peer.host)),
+            ])
+    }
+
+    // MARK: Output
+
+    func sendRequest(_ id: RequestID, stream: Bool, body: ByteView) throws(SendRefusal) {
+        let estimate = 128 + body.count + body.count / 8
+        do throws(FrameWriter.Refusal) {
+            try writer.queueText(estimatedByteCount: estimate) {
+                CoordinatorMessage.inferenceRequest(requestID: id, stream: stream, body: body, into: &$0)
+            }
+        } catch {
+            switch error {
+            case .backpressure, .tooManyPongs: throw .backpressure
+            case .messageTooBig: throw .tooBig
+            case .closing: throw .closing
+            }
+        }
+        connection.requestFlush()
+    }
+
+    func sendCancel(_ id: RequestID, reason: CancelRequest.Reason) {
+        queue(estimatedByteCount: 110) { CoordinatorMessage.cancelRequest(requestID: id, reason: reason, into: &$0) }
+    }
+
+    func sendPreflight(_ requestID: ByteView, estimatedTokens: Int) {
+        queue(estimatedByteCount: 110) {
+            Preflight(requestID: requestID, estimatedTokens: estimatedTokens).append(to: &$0)
+        }
+    }
+
+    func sendDrain() { queue(estimatedByteCount: 32) { CoordinatorMessage.drain(into: &$0) } }
+    func sendWarmUp() { queue(estimatedByteCount: 32) { CoordinatorMessage.warmUp(into: &$0) } }
+
+    func sendPing() {
+        try? writer.queuePing(.empty)
+        connection.requestFlush()
+    }
+
+    /// For messages that no buyer waits on. On a link so full that there is no room, the write deadline decides.
+    private func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) {
+        do throws(FrameWriter.Refusal) {
+            try writer.queueText(estimatedByteCount: estimatedByteCount, body)
+            connection.requestFlush()
+        } catch {
+            coordinator.metrics.messagesNotSent += 1
+        }
+    }
+
+    /// Queues a Close behind what waits; nothing is heard from this provider any more.
+    func close(_ code: CloseCode, _ reason: String) {
+        if case .over = state { return }
+        coordinator.metrics.closeCodesSent[code.rawValue, default: 0] += 1
+        writer.queueClose(code, reason: reason)
+        leavePool()
+        connection.requestFlush()
+    }
+
+    /// A newer session of the same provider has its place.
+    func replace() { close(SessionRefusal.replaced.closeCode, SessionRefusal.replaced.reason) }
+
+    /// Ends the connection without a Close: nobody listens there.
+    func cut() {
+        leavePool()
+        connection.close()
+    }
+
+    /// From here on the session serves nobody; its requests fail.
+    private func leavePool() {
+        switch state {
+        case .greeting: coordinator.greetingEnded()
+        case .live: break
+        case .closing, .over: return
+        }
+        state = .closing
+        guard let handle else { return }
+        let orphans = requests
+        for request in orphans { request.sessionEnded() }
+        coordinator.sessionEnded(self, handle)
+    }
+
+    func flush() { advance(writer.flush(now: now)) }
+
+    func writeCompleted() { advance(writer.writeCompleted(now: now)) }
+
+    private func advance(_ progress: FrameWriter.Progress) {
+        switch progress {
+        case .continue:
+            if writer.nextDeadline != nil { updateDeadline() }
+        case .finished(let ending):
+            if ending == .writeTimedOut { coordinator.metrics.writeDeadlineDrops += 1 }
+            leavePool()
+            connection.close()
+        }
+    }
+
+    // MARK: Requests
+
+    func add(_ request: Relay) {
+        request.positionInSession = requests.count
+        requests.append(request)
+    }
+
+    func remove(_ request: Relay) {
+        let position = request.positionInSession
+        guard position < requests.count, requests[position] === request else { return }
+        let last = requests.removeLast()
+        if last !== request {
+            requests[position] = last
+            last.positionInSession = position
+        }
+    }
+
+    // MARK: Ends
+
+    func peerFinished() {
+        leavePool()
+        connection.close()
+    }
+
+    func closed(_ end: ConnectionEnd) {
+        if case .live = state { coordinator.log(.info, "provider_disconnected", logFields(nil)) }
+        leavePool()
+        state = .over
+    }
+
+    private func logFields(_ code: UInt16?) -> [(StaticString, LogRecord.Value)] {
+        var fields: [(StaticString, LogRecord.Value)] = [
+            ("provider_id", .string(providerID)), ("assigned_id", .string(id.text)),
+        ]
+        if let code { fields.append(("code", .int(Int(code)))) }
+        return fields
+    }
+
+    // MARK: Time
+
+    private func updateDeadline() {
+        var handshake: MonotonicInstant?
+        if case .greeting(let until) = state { handshake = until }
+        connection.setDeadline(earliest(handshake, writer.nextDeadline))
+    }
+
+    func deadlineReached() {
+        advance(writer.deadlineReached(now: now))
+        switch state {
+        case .greeting(let until) where until <= now:
+            close(.policyViolation, "handshake timed out")
+        case .greeting, .live, .closing, .over: break
+        }
+        updateDeadline()
+    }
+
+    // MARK: What buyers see
+
+    func answerFields(for id: RequestID) -> ResponseFields {
+        var fields = ResponseFields()
+        fields.append("Content-Type", "application/json")
+        appendRoute(id, to: &fields)
+        return fields
+    }
+
+    func streamFields(for id: RequestID) -> ResponseFields {
+        var fields = ResponseFields()
+        fields.append("Content-Type", "text/event-stream; charset=utf-8")
+        fields.append("Cache-Control", "no-cache")
+        fields.append("X-Accel-Buffering", "no")
+        appendRoute(id, to: &fields)
+        return fields
+    }
+
+    private func appendRoute(_ id: RequestID, to fields: inout ResponseFields) {
+        fields.append("X-MacProvider-Provider", providerID)
+        fields.append("X-MacProvider-Route", self.id.text)
+        fields.append("x-request-id", id.text)
+    }
+}

@@ -1,0 +1,403 @@
+import Environment
+import HTTPCodec
+import Pool
+import Primitives
+import ProviderProtocol
+
+/// One buyer's request while a provider works on it: joins the buyer's connection, the provider's session and the
+/// ``RelayMachine`` that decides.
+final class Relay: ExchangeOwner {
+    let id: RequestID
+    let chat: ChatRequest
+    let receivedAt: MonotonicInstant
+    private(set) var session: ProviderSession
+    /// Where this request stands in its session's list; kept by the session.
+    var positionInSession = 0
+
+    private unowned let coordinator: Coordinator
+    private var exchange: HTTPServerConnection?
+    private var machine: RelayMachine
+    private var timer: TimerID?
+    /// Kept until a provider has begun to answer, for the next one to try.
+    private var body: HeldBody
+    private var wish: RouteWish
+    private var tried: [EntryHandle] = []
+    private var chunksReceived = 0
+    private var held: [Int: [UInt8]] = [:]
+    private var heldByteCount = 0
+    /// The answer of a request that does not stream, until its end has come.
+    private var wholeAnswer = ByteQueue()
+    private var doneWasRelayed = false
+    private var isConcluded = false
+    /// What the pool is told when a cancelled request gives its slot back.
+    private var outcomeOnRelease = RequestOutcome.cancelled
+
+    init(
+        id: RequestID, chat: ChatRequest, wish: RouteWish, body: consuming HeldBody, session: ProviderSession,
+        exchange: HTTPServerConnection, coordinator: Coordinator
+    ) {
+        self.id = id
+        self.chat = chat
+        self.wish = wish
+        self.body = body
+        self.session = session
+        self.exchange = exchange
+        self.coordinator = coordinator
+        receivedAt = coordinator.environment.now
+        machine = RelayMachine(timeouts: coordinator.relayTimeouts, now: coordinator.environment.now)
+    }
+
+    private var now: MonotonicInstant { coordinator.environment.now }
+
+    var hasBegun: Bool { machine.hasBegun }
+    var isCancelling: Bool { machine.isCancelling }
+
+    // MARK: Dispatch
+
+    /// Sends the request to its session. What cannot be sent is answered here.
+    func dispatch() {
+        guard let handle = session.handle, coordinator.pool.requestStarted(handle, now: now) else {
+            return answer(with: .noProvider)
+        }
+        exchange?.owner = self
+        session.add(self)
+        do throws(ProviderSession.SendRefusal) {
+            try session.sendRequest(id, stream: chat.stream, body: body.view)
+            coordinator.metrics.requestsDispatched += 1
+            armTimer()
+        } catch {
+            leaveSession(.withdrawn)
+            switch error {
+            case .backpressure:
+                coordinator.metrics.backpressureRefusals += 1
+                answer(with: .backpressure)
+            case .tooBig: answer(with: .requestTooLarge)
+            case .closing: answer(with: .providerFailed)
+            }
+        }
+    }
+
+    private func tryNextProvider() {
+        if let handle = session.handle { tried.append(handle) }
+        leaveSession(.refused)
+        switch coordinator.route(chat, wish, excluding: tried) {
+        case .success(let handle):
+            guard let next = coordinator.session(handle) else { return answer(with: .noProvider) }
+            session = next
+            machine = RelayMachine(timeouts: coordinator.relayTimeouts, now: now)
+            chunksReceived = 0
+            coordinator.metrics.requestsRetried += 1
+            dispatch()
+        case .failure:
+            answer(
+                with: .unavailable(
+                    "no_provider_available", "Every provider of this model is busy. Try again.", retryAfterSeconds: 1))
+        }
+    }
+
+    // MARK: From the provider
+
+    @inline(__always)
+    func chunkReceived(_ chunk: ResponseChunk) {
+        chunksReceived &+= 1
+        switch machine.chunkReceived(seq: chunk.seq, now: now) {
+        case .relay(let isFirst):
+            if isFirst { begin() }
+            relay(chunk.data)
+            if !held.isEmpty { relayHeld() }
+        case .hold: hold(chunk)
+        case .ignore: coordinator.metrics.chunksIgnored += 1
+        }
+    }
+
+    private func begin() {
+        coordinator.metrics.timeToFirstChunk.observe(now - receivedAt)
+        body.removeAll()
+        if chat.stream { exchange?.beginStream(status: 200, fields: session.streamFields(for: id)) }
+    }
+
+    @inline(__always)
+    private func relay(_ data: ByteView) {
+        coordinator.metrics.chunksRelayed &+= 1
+        guard let exchange else { return }
+        guard chat.stream else {
+            wholeAnswer.append(data)
+            if wholeAnswer.count > coordinator.settings.limits.bufferedByteCountPerRequest { abandon(.buyerTooSlow) }
+            return
+        }
+        doneWasRelayed = data.endsWithDoneEvent
+        exchange.stream(data)
+        if exchange.waitingByteCount > coordinator.settings.limits.bufferedByteCountPerRequest {
+            coordinator.metrics.slowBuyersDropped += 1
+            abandon(.buyerTooSlow)
+        }
+    }
+
+    /// Keeps a copy of a chunk that came before its time.
+    private func hold(_ chunk: ResponseChunk) {
+        guard held[chunk.seq] == nil else { return coordinator.metrics.chunksIgnored += 1 }
+        heldByteCount += chunk.data.count
+        guard held.count < coordinator.settings.limits.heldChunkCount,
+            heldByteCount <= coordinator.settings.limits.bufferedByteCountPerRequest
+        else { return abandon(.brokenStream) }
+        held[chunk.seq] = chunk.data.array
+        armTimer()
+    }
+
+    private func relayHeld() {
+        while !machine.isCancelling, let data = held.removeValue(forKey: machine.nextSeq) {
+            heldByteCount -= data.count
+            _ = machine.chunkReceived(seq: machine.nextSeq, now: now)
+            withByteView(data) { relay($0) }
+        }
+        machine.gapChanged(isOpen: !held.isEmpty, now: now)
+    }
+
+    func endReceived(_ end: ResponseEnd) {
+        if let sent = end.chunksSent, sent != chunksReceived {
+            coordinator.metrics.chunkCountMismatches += 1
+            coordinator.log(
+                .warn, "chunk_count_mismatch",
+                [
+                    ("request_id", .string(id.text)), ("provider_id", .string(session.providerID)),
+                    ("chunks_sent", .int(sent)), ("chunks_received", .int(chunksReceived)),
+                ])
+        }
+        let hasGap = !held.isEmpty
+        if let usage = end.usage { coordinator.metrics.record(usage) }
+        let action: RelayMachine.EndAction
+        switch end.status {
+        case .complete: action = machine.completed(hasGap: hasGap)
+        case .cancelled: action = machine.ended(with: .cancelled)
+        case .errorModelNotLoaded: action = machine.ended(with: .fail(.modelNotLoaded))
+        case .errorContextExceeded: action = machine.ended(with: .fail(.contextExceeded))
+        case .errorQueueFull: action = machine.ended(with: .fail(.queueFull))
+        case .errorInternal: action = machine.ended(with: .fail(.internalError))
+        }
+        switch action {
+        case .complete:
+            leaveSession(.completed)
+            complete()
+        case .tryNextProvider:
+            tryNextProvider()
+        case .fail(let failure, let begun):
+            logFailure(failure)
+            leaveSession(failure == .internalError || failure == .brokenStream ? .failed : .refused)
+            fail(failure, begun: begun)
+        case .closeBuyer:
+            leaveSession(.cancelled)
+            let target = conclude(status: 499)
+            remove()
+            target?.abort()
+        case .releaseSlot:
+            coordinator.metrics.cancellationsAcknowledged += 1
+            leaveSession(outcomeOnRelease)
+            remove()
+        case .ignore: break
+        }
+    }
+
+    func sessionEnded() {
+        switch machine.sessionEnded() {
+        case .fail(let failure, let begun):
+            logFailure(failure)
+            leaveSession(.failed)
+            fail(failure, begun: begun)
+        case .releaseSlot, .cancel, .none:
+            leaveSession(.failed)
+            remove()
+        }
+    }
+
+    // MARK: From the buyer
+
+    func exchangeAbandoned() {
+        _ = conclude(status: 499)
+        interrupted(machine.buyerLeft(now: now), reason: .buyerDisconnected)
+    }
+
+    func exchangeDrained() {}
+
+    // MARK: From the coordinator
+
+    /// The drain's time is over.
+    func shutDown() { abandon(.shuttingDown, reason: .coordinatorShutdown) }
+
+    private func abandon(_ failure: RelayMachine.Failure, reason: CancelRequest.Reason = .timeout) {
+        interrupted(machine.abandoned(failure, now: now), reason: reason)
+    }
+
+    private func interrupted(_ interruption: RelayMachine.Interruption, reason: CancelRequest.Reason) {
+        switch interruption {
+        case .cancel(let failure, let begun):
+            coordinator.metrics.cancellations += 1
+            session.sendCancel(id, reason: reason)
+            body.removeAll()
+            held.removeAll()
+            armTimer()
+            guard let failure else { return }
+            logFailure(failure)
+            outcomeOnRelease = failure.outcome
+            fail(failure, begun: begun)
+        case .fail(let failure, let begun):
+            leaveSession(.failed)
+            fail(failure, begun: begun)
+        case .releaseSlot:
+            coordinator.metrics.cancellationsTimedOut += 1
+            leaveSession(outcomeOnRelease)
+            remove()
+        case .none: break
+        }
+    }
+
+    // MARK: Time
+
+    /// Set for the deadline that stood when it was set: one that moved later is noticed when the timer fires, so a chunk
+    /// costs nothing here. The timer holds the relay, which may leave the table while it runs.
+    private func armTimer() {
+        if let timer { coordinator.environment.cancel(timer) }
+        timer = nil
+        guard let deadline = machine.nextDeadline else { return }
+        timer = coordinator.environment.schedule(at: deadline) { [self] in
+            timer = nil
+            interrupted(machine.deadlineReached(now: now), reason: .timeout)
+            if timer == nil { armTimer() }
+        }
+    }
+
+    // MARK: Ends
+
+    private func complete() {
+        let target = conclude(status: chat.stream || !wholeAnswer.isEmpty ? 200 : 502)
+        remove()
+        guard let target else { return }
+        if chat.stream {
+            // Does nothing when the first chunk has begun it; a stream may also be empty.
+            target.beginStream(status: 200, fields: session.streamFields(for: id))
+            if !doneWasRelayed { target.stream(ByteView(Self.doneEvent)) }
+            target.endStream()
+        } else if wholeAnswer.isEmpty {
+            target.respond(with: .providerError)
+        } else {
+            target.respond(status: 200, fields: session.answerFields(for: id), body: wholeAnswer.view)
+        }
+    }
+
+    private func fail(_ failure: RelayMachine.Failure, begun: Bool) {
+        let error = failure.answer
+        let target = conclude(status: error.status)
+        if machine.isFinished { remove() }
+        guard let target else { return }
+        if failure == .buyerTooSlow {
+            target.abort()
+        } else if begun && chat.stream {
+            target.stream(ByteView(Self.disconnectEvent))
+            target.stream(ByteView(Self.doneEvent))
+            target.endStream()
+        } else {
+            target.respond(with: error)
+        }
+    }
+
+    private func answer(with error: APIError) {
+        let target = conclude(status: error.status)
+        remove()
+        target?.respond(with: error)
+    }
+
+    /// The request is over for its buyer: counted and logged once. Gives the exchange back if somebody still waits.
+    private func conclude(status: Int) -> HTTPServerConnection? {
+        guard !isConcluded else { return nil }
+        isConcluded = true
+        let last = exchange
+        last?.owner = nil
+        exchange = nil
+        coordinator.requestConcluded(self, status: status)
+        return last
+    }
+
+    /// The request is over for its provider too: its place is free.
+    private func remove() {
+        if let timer { coordinator.environment.cancel(timer) }
+        timer = nil
+        coordinator.requests.remove(id)
+    }
+
+    private func leaveSession(_ outcome: RequestOutcome) {
+        session.remove(self)
+        guard let handle = session.handle else { return }
+        coordinator.perform(coordinator.pool.requestFinished(handle, outcome: outcome, now: now))
+    }
+
+    private func logFailure(_ failure: RelayMachine.Failure) {
+        coordinator.log(
+            .warn, "request_failed",
+            [
+                ("request_id", .string(id.text)), ("provider_id", .string(session.providerID)),
+                ("model", .string(chat.model)), ("failure", .string(failure.name)),
+            ])
+    }
+
+    private static let doneEvent: StaticString = "data: [DONE]\n\n"
+    private static let disconnectEvent: StaticString =
+        "data: {\"error\":{\"message\":\"The provider stopped before the answer was complete.\",\"type\":\"server_error\",\"code\":\"provider_disconnect\"}}\n\n"
+}
+
+extension RelayMachine.Failure {
+    /// What the buyer is told when nothing of the answer has reached it. What the provider said stays in the log.
+    var answer: APIError {
+        switch self {
+        case .disconnected: .providerFailed
+        case .timedOut: .providerTimeout
+        case .gapTimedOut, .internalError, .brokenStream, .buyerTooSlow: .providerError
+        case .modelNotLoaded: .modelNotLoaded
+        case .contextExceeded: .contextExceeded
+        case .queueFull: .noProvider
+        case .shuttingDown: .shuttingDown
+        }
+    }
+
+    /// What it says about the provider. Its time-outs count against it; being too fast for a buyer does not.
+    var outcome: RequestOutcome {
+        switch self {
+        case .timedOut: .timedOut
+        case .disconnected, .gapTimedOut, .internalError, .brokenStream: .failed
+        case .modelNotLoaded, .contextExceeded, .queueFull: .refused
+        case .shuttingDown, .buyerTooSlow: .cancelled
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .disconnected: "disconnected"
+        case .timedOut: "timed_out"
+        case .gapTimedOut: "gap_timed_out"
+        case .modelNotLoaded: "model_not_loaded"
+        case .contextExceeded: "context_exceeded"
+        case .queueFull: "queue_full"
+        case .internalError: "internal_error"
+        case .brokenStream: "broken_stream"
+        case .shuttingDown: "shutting_down"
+        case .buyerTooSlow: "buyer_too_slow"
+        }
+    }
+}
+
+extension ByteView {
+    /// The last event in these bytes is the `[DONE]` that ends an OpenAI stream.
+    @inline(__always)
+    var endsWithDoneEvent: Bool {
+        // The blank line before the end is not worth a search: only the text right before the trailing line ends counts.
+        var end = count
+        while end > 0, self[end - 1] == 0x0A || self[end - 1] == 0x0D { end -= 1 }
+        return end >= 6 && self[end - 6..<end] == "[DONE]" && self[0..<end].hasDoneLine
+    }
+
+    private var hasDoneLine: Bool {
+        let line: StaticString = "data: [DONE]"
+        let length = line.utf8CodeUnitCount
+        if count >= length, dropFirst(count - length) == line { return true }
+        let compact: StaticString = "data:[DONE]"
+        return count >= 11 && dropFirst(count - 11) == compact
+    }
+}

@@ -1,0 +1,216 @@
+package import Primitives
+
+/// One request between its dispatch to a provider and its end. Holds no clock and no bytes; says what to do.
+///
+///     state        chunk in order     later chunk       end                    buyer left      session ended
+///     waiting      relay, streaming   hold, gap clock   complete, next, fail   cancel          fail
+///     streaming    relay              hold, gap clock   complete or fail       cancel          fail
+///     cancelling   ignored            ignored           release                nothing         release
+///     finished     ignored            ignored           ignored                nothing         nothing
+///
+/// Deadlines (docs/protocol.md, section 7): silence of the provider; a gap in `seq`; the slot of a cancelled request.
+package struct RelayMachine: Equatable, Sendable {
+    package struct Timeouts: Equatable, Sendable {
+        package var silence: Duration
+        package var gap: Duration
+        package var cancel: Duration
+
+        package init(silence: Duration, gap: Duration, cancel: Duration) {
+            self.silence = silence
+            self.gap = gap
+            self.cancel = cancel
+        }
+    }
+
+    /// Why a request failed after it had been dispatched.
+    package enum Failure: Equatable, Sendable {
+        case disconnected, timedOut, gapTimedOut, modelNotLoaded, contextExceeded, queueFull, internalError
+        case brokenStream, shuttingDown
+        /// More than the bound waits for the buyer, who does not read.
+        case buyerTooSlow
+    }
+
+    package enum ChunkAction: Equatable, Sendable {
+        /// Pass it on. The first one begins the answer.
+        case relay(isFirst: Bool)
+        /// Keep a copy until the missing chunks have come.
+        case hold
+        case ignore
+    }
+
+    package enum EndAction: Equatable, Sendable {
+        case complete
+        /// Nothing has reached the buyer: another provider may try.
+        case tryNextProvider
+        case fail(Failure, begun: Bool)
+        /// The provider stopped because it was told to; the buyer's connection closes.
+        case closeBuyer
+        /// The request was over for the buyer already: only the slot becomes free.
+        case releaseSlot
+        case ignore
+    }
+
+    package enum Interruption: Equatable, Sendable {
+        /// Send `cancel_request`; the slot is held until the provider ends or the deadline comes.
+        case cancel(Failure?, begun: Bool)
+        case fail(Failure, begun: Bool)
+        case releaseSlot
+        case none
+    }
+
+    private enum State: Equatable, Sendable {
+        case waiting(nextSeq: Int)
+        case streaming(nextSeq: Int)
+        case cancelling(until: MonotonicInstant)
+        case finished
+    }
+
+    private let timeouts: Timeouts
+    private var state = State.waiting(nextSeq: 0)
+    private var lastHeard: MonotonicInstant
+    private var gapSince: MonotonicInstant?
+
+    package init(timeouts: Timeouts, now: MonotonicInstant) {
+        self.timeouts = timeouts
+        lastHeard = now
+    }
+
+    /// When ``deadlineReached(now:)`` must be called; nil once finished.
+    package var nextDeadline: MonotonicInstant? {
+        switch state {
+        case .waiting, .streaming:
+            let silence = lastHeard + timeouts.silence
+            guard let gapSince else { return silence }
+            return min(silence, gapSince + timeouts.gap)
+        case .cancelling(let until): return until
+        case .finished: return nil
+        }
+    }
+
+    package var hasBegun: Bool {
+        if case .streaming = state { return true }
+        return false
+    }
+
+    package var isCancelling: Bool {
+        if case .cancelling = state { return true }
+        return false
+    }
+
+    package var isFinished: Bool { state == .finished }
+
+    /// The `seq` that goes to the buyer next.
+    package var nextSeq: Int {
+        switch state {
+        case .waiting(let next), .streaming(let next): next
+        case .cancelling, .finished: .max
+        }
+    }
+
+    @inline(__always)
+    package mutating func chunkReceived(seq: Int, now: MonotonicInstant) -> ChunkAction {
+        switch state {
+        case .streaming(let next):
+            lastHeard = now
+            guard seq == next else { return chunkOutOfOrder(seq, expected: next, now: now) }
+            state = .streaming(nextSeq: next &+ 1)
+            return .relay(isFirst: false)
+        case .waiting(let next):
+            lastHeard = now
+            guard seq == next else { return chunkOutOfOrder(seq, expected: next, now: now) }
+            state = .streaming(nextSeq: next &+ 1)
+            return .relay(isFirst: true)
+        case .cancelling, .finished:
+            return .ignore
+        }
+    }
+
+    private mutating func chunkOutOfOrder(_ seq: Int, expected: Int, now: MonotonicInstant) -> ChunkAction {
+        guard seq > expected else { return .ignore }
+        if gapSince == nil { gapSince = now }
+        return .hold
+    }
+
+    /// Every held chunk has been passed on, or the next of them is missing again.
+    package mutating func gapChanged(isOpen: Bool, now: MonotonicInstant) {
+        gapSince = isOpen ? now : nil
+    }
+
+    package mutating func completed(hasGap: Bool) -> EndAction {
+        ended(with: hasGap ? .fail(.brokenStream) : .complete)
+    }
+
+    package mutating func ended(with result: ProviderResult) -> EndAction {
+        switch state {
+        case .waiting, .streaming:
+            let begun = hasBegun
+            state = .finished
+            switch result {
+            case .complete: return .complete
+            case .cancelled: return .closeBuyer
+            case .fail(.queueFull) where !begun: return .tryNextProvider
+            case .fail(let failure): return .fail(failure, begun: begun)
+            }
+        case .cancelling:
+            state = .finished
+            return .releaseSlot
+        case .finished:
+            return .ignore
+        }
+    }
+
+    /// How a provider says that it is done.
+    package enum ProviderResult: Equatable, Sendable {
+        case complete, cancelled
+        case fail(Failure)
+    }
+
+    package mutating func buyerLeft(now: MonotonicInstant) -> Interruption {
+        interrupted(by: nil, now: now)
+    }
+
+    /// Gives the request up from this side: the buyer is told, the provider is asked to stop.
+    package mutating func abandoned(_ failure: Failure, now: MonotonicInstant) -> Interruption {
+        interrupted(by: failure, now: now)
+    }
+
+    private mutating func interrupted(by failure: Failure?, now: MonotonicInstant) -> Interruption {
+        switch state {
+        case .waiting, .streaming:
+            let begun = hasBegun
+            state = .cancelling(until: now + timeouts.cancel)
+            return .cancel(failure, begun: begun)
+        case .cancelling, .finished:
+            return .none
+        }
+    }
+
+    package mutating func sessionEnded() -> Interruption {
+        switch state {
+        case .waiting, .streaming:
+            let begun = hasBegun
+            state = .finished
+            return .fail(.disconnected, begun: begun)
+        case .cancelling:
+            state = .finished
+            return .releaseSlot
+        case .finished:
+            return .none
+        }
+    }
+
+    /// Early, late and repeated calls are harmless.
+    package mutating func deadlineReached(now: MonotonicInstant) -> Interruption {
+        guard let deadline = nextDeadline, deadline <= now else { return .none }
+        switch state {
+        case .waiting, .streaming:
+            let isGap = gapSince.map { $0 + timeouts.gap <= now } ?? false
+            return interrupted(by: isGap ? .gapTimedOut : .timedOut, now: now)
+        case .cancelling:
+            state = .finished
+            return .releaseSlot
+        case .finished:
+            return .none
+        }
+    }
+}
