@@ -81,6 +81,12 @@ struct InternetAddress: Hashable, Sendable {
         self = address
     }
 
+    func with(port: UInt16) -> InternetAddress {
+        var copy = self
+        copy.port = port
+        return copy
+    }
+
     var addressFamily: Int32 { family == .ipv4 ? AF_INET : AF_INET6 }
 
     /// Lends the form that the socket calls take.

@@ -12,6 +12,8 @@ package struct ListenSettings: Sendable, Equatable {
     package var connectionLimit = 65_536
     /// A whole HTTP response, sent as it is to connections beyond the limit. Nothing is sent on a TLS listener.
     package var refusal: [UInt8] = Self.serviceUnavailable
+    /// Time for a TLS handshake.
+    package var handshakeTimeout = Duration.seconds(10)
 
     package static let serviceUnavailable = Array(
         "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n".utf8)

@@ -13,14 +13,17 @@ package final class Listener: LoopResource {
 
     private let settings: ListenSettings
     private let environment: ShardEnvironment
+    private let tls: TLSServerContext?
     private let acceptor: any ConnectionAcceptor
     private var sockets: [ListeningSocket] = []
     private var refused = RefusedConnections()
 
     fileprivate init(
-        _ settings: ListenSettings, on environment: ShardEnvironment, acceptor: any ConnectionAcceptor
+        _ settings: ListenSettings, tls: TLSServerContext?, on environment: ShardEnvironment,
+        acceptor: any ConnectionAcceptor
     ) throws(ListenError) {
         self.settings = settings
+        self.tls = tls
         self.environment = environment
         self.acceptor = acceptor
         guard environment.isRunning else {
@@ -75,11 +78,26 @@ package final class Listener: LoopResource {
         }
         connectionCount += 1
         let connection = SocketConnection(adopting: tcp, on: environment, peer: peer, listener: self)
-        acceptor.accepted(connection, writeHalf: WriteHalf(connection))
-        connection.start()
+        guard let tls else {
+            acceptor.accepted(connection, writeHalf: WriteHalf(connection))
+            connection.start()
+            return
+        }
+        do throws(TLSError) {
+            let session = try TLSSession.server(tls.context)
+            let deadline = environment.now + settings.handshakeTimeout
+            TLSConnection.start(on: connection, session, .accepting(acceptor), deadline: deadline)
+        } catch {
+            connection.close()
+            environment.log(LogRecord(.error, "tls_session_not_made", [("error", .string(error.description))]))
+        }
     }
 
     private func refuse(_ descriptor: Int32) {
+        if tls != nil {
+            closeDescriptor(descriptor)
+            return
+        }
         sendWithoutBlocking(descriptor, settings.refusal)
         guard let deadline = refused.add(descriptor, now: environment.now) else { return }
         _ = environment.schedule(at: deadline) { [weak self] in
@@ -90,11 +108,12 @@ package final class Listener: LoopResource {
 }
 
 extension ShardEnvironment {
-    /// Listens on all addresses of `settings`, or on none.
+    /// Listens on all addresses of `settings`, or on none. With `tls`, the acceptor gets connections whose handshake is
+    /// done.
     package func listen(
-        _ settings: ListenSettings, acceptor: any ConnectionAcceptor
+        _ settings: ListenSettings, tls: TLSServerContext? = nil, acceptor: any ConnectionAcceptor
     ) throws(ListenError) -> Listener {
-        try Listener(settings, on: self, acceptor: acceptor)
+        try Listener(settings, tls: tls, on: self, acceptor: acceptor)
     }
 }
 

@@ -35,6 +35,7 @@
         return descriptor
     }
 
+    let socketTypeStream = SOCK_STREAM
     let keepAliveIdleOption = TCP_KEEPALIVE
     let sendFlags = Int32(MSG_DONTWAIT)
     let receiveFlags = Int32(MSG_DONTWAIT)

@@ -32,6 +32,7 @@
         return descriptor >= 0 ? descriptor : -errno
     }
 
+    let socketTypeStream = Int32(SOCK_STREAM.rawValue)
     let keepAliveIdleOption = TCP_KEEPIDLE
     let sendFlags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)
     let receiveFlags = Int32(MSG_DONTWAIT)

@@ -15,10 +15,13 @@ package actor Shard {
         package var name: String
         /// Where log records go.
         package var log: any LogSink
+        /// Certificates (PEM) that outgoing TLS connections trust beside the system's.
+        package var trustFile: String?
 
-        package init(name: String = "shard", log: any LogSink = DiscardingLog()) {
+        package init(name: String = "shard", log: any LogSink = DiscardingLog(), trustFile: String? = nil) {
             self.name = name
             self.log = log
+            self.trustFile = trustFile
         }
     }
 
@@ -38,15 +41,15 @@ package actor Shard {
     /// How often other threads have woken the loop.
     package nonisolated var wakeupCount: Int { executor.wakeupCount }
 
-    private init(executor: LoopExecutor, settings: Settings) throws(ShardError) {
+    private init(executor: LoopExecutor, settings: Settings) {
         self.executor = executor
-        environment = try ShardEnvironment(executor: executor, log: settings.log)
+        environment = ShardEnvironment(executor: executor, settings: settings)
     }
 
     /// Makes the loop and starts its thread.
     package static func start(_ settings: Settings = Settings()) throws(ShardError) -> Shard {
         ignoreBrokenPipeSignal()
-        let shard = try Shard(executor: LoopExecutor(), settings: settings)
+        let shard = Shard(executor: try LoopExecutor(), settings: settings)
         let thread = try LoopThread(name: settings.name) { shard.runLoop() }
         shard.life.withLock { $0 = .running(thread) }
         return shard

@@ -20,9 +20,9 @@ extension ShardEnvironment {
         }
         // libuv counts whole milliseconds from its own cached time: freshen that, and round up.
         uv_update_time(loop)
-        let remaining = next.nanoseconds.subtractingReportingOverflow(Int64(truncatingIfNeeded: uv_hrtime()))
-        let wait = remaining.overflow ? .max : remaining.partialValue
-        let milliseconds = wait <= 0 ? 0 : UInt64(wait / 1_000_000 + (wait % 1_000_000 == 0 ? 0 : 1))
+        let now = currentInstant()
+        let wait = next <= now ? 0 : UInt64(next.nanoseconds &- now.nanoseconds)
+        let milliseconds = wait / 1_000_000 + (wait % 1_000_000 == 0 ? 0 : 1)
         uv_timer_start(
             timer,
             { handle in

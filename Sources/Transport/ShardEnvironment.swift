@@ -2,14 +2,6 @@ package import CLibuv
 package import Environment
 package import Primitives
 
-#if canImport(Glibc)
-    import Glibc
-#elseif canImport(Musl)
-    import Musl
-#else
-    import Darwin
-#endif
-
 /// What a shard offers to the code that runs on it: time, timers, randomness, log, listeners and dialing.
 ///
 /// One turn of the loop:
@@ -53,9 +45,13 @@ package final class ShardEnvironment: Environment {
     private var residents: [ObjectIdentifier: AnyObject] = [:]
     var pausedProbe = PausedProbe()
 
-    init(executor: LoopExecutor, log: any LogSink) throws(ShardError) {
+    private let trustFile: String?
+    private var clientContext: TLSClientContext?
+
+    init(executor: LoopExecutor, settings: Shard.Settings) {
         self.executor = executor
-        logSink = log
+        logSink = settings.log
+        trustFile = settings.trustFile
         readBuffer = Self.makeReadBuffer()
         let loop = executor.loop
         // These three only fill in memory that was given; libuv documents no way for them to fail.
@@ -83,15 +79,11 @@ package final class ShardEnvironment: Environment {
     // MARK: Environment
 
     package var now: MonotonicInstant {
-        if turnTime == 0 { turnTime = Int64(truncatingIfNeeded: uv_hrtime()) }
+        if turnTime == 0 { turnTime = currentInstant().nanoseconds }
         return MonotonicInstant(nanoseconds: turnTime)
     }
 
-    package var wallTime: WallTime {
-        var time = timespec()
-        clock_gettime(CLOCK_REALTIME, &time)
-        return WallTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
-    }
+    package var wallTime: WallTime { currentWallTime() }
 
     package func schedule(at deadline: MonotonicInstant, _ action: @escaping () -> Void) -> TimerID {
         timers.schedule(at: deadline, .action(action))
@@ -126,6 +118,13 @@ package final class ShardEnvironment: Environment {
 
     package func resident<Object: AnyObject>(_ type: Object.Type) -> Object? {
         residents[ObjectIdentifier(type)] as? Object
+    }
+
+    /// Runs `action` in a later turn, behind what waits in the inbox.
+    package func soon(_ action: @escaping () -> Void) {
+        // Not sendable, and need not be: the inbox is emptied by the loop that this call comes from.
+        nonisolated(unsafe) let action = action
+        _ = executor.post { _ in action() }
     }
 
     // MARK: Re-entry from C
@@ -223,6 +222,8 @@ package final class ShardEnvironment: Environment {
 
     // MARK: Resources
 
+    var hasResources: Bool { !resources.isEmpty }
+
     func adopt(_ resource: any LoopResource) { resources[ObjectIdentifier(resource)] = resource }
     func release(_ resource: any LoopResource) { resources[ObjectIdentifier(resource)] = nil }
 
@@ -245,6 +246,14 @@ package final class ShardEnvironment: Environment {
 
     func forEachConnection(_ body: (SocketConnection) -> Void) {
         for connection in connections { body(connection) }
+    }
+
+    /// Made when the first outgoing TLS connection needs it: reading the trust store takes milliseconds.
+    func tlsClientContext() throws(TLSError) -> TLSClientContext {
+        if let clientContext { return clientContext }
+        let context = try TLSClientContext(trustFile: trustFile)
+        clientContext = context
+        return context
     }
 
     func plaintextTarget() -> UnsafeMutablePointer<UInt8> {

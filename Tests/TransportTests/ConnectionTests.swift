@@ -198,7 +198,7 @@ import Testing
             let port = try await shard.listen { handler in
                 handler.onReceived = { handler, _ in
                     handler.connection.pauseReading()
-                    handler.connection.setDeadline(.zero)
+                    handler.send("paused")
                 }
                 handler.onDeadline = { handler in
                     _ = handler.writeNow(Array("413".utf8))
@@ -207,7 +207,12 @@ import Testing
             }
             for _ in 0..<20 {
                 let client = try RawClient(port: port)
-                try client.send([UInt8](repeating: 1, count: 400_000))
+                try client.send("x")
+                #expect(try client.receive(exactly: 6) == Array("paused".utf8))
+                try client.send([UInt8](repeating: 1, count: 40_000))
+                await shard.run { environment in
+                    environment.forEachConnection { $0.setDeadline(.zero) }
+                }
                 #expect(try client.receiveAll() == Array("413".utf8))
             }
         }

@@ -1,0 +1,199 @@
+import CLibuv
+package import Environment
+import Primitives
+
+#if canImport(Glibc)
+    import Glibc
+#elseif canImport(Musl)
+    import Musl
+#else
+    import Darwin
+#endif
+
+/// Writes log records as lines to a descriptor, on a thread of its own.
+///
+///     any thread:     write ─▶ bounded queue      full: the record is counted and dropped, nobody waits
+///     writer thread:  queue ─▶ rate limit ─▶ format ─▶ write(2), which may block
+///
+/// Must be stopped: until then its thread keeps it alive.
+package final class LogWriter: LogSink, @unchecked Sendable {
+    // Safe to share: `state` is touched under `mutex` only, `output` and `limiter` by the writer's thread only.
+
+    package struct Settings: Sendable {
+        /// Records below are not kept.
+        package var minimumLevel = LogRecord.Level.info
+        package var format = LogFormat.json
+        /// Most records that wait for the thread.
+        package var queueLimit = 4096
+        /// Most records per second of one event; the rest is counted and reported in one line.
+        package var recordsPerSecond = 10
+
+        package init() {}
+    }
+
+    private struct Entry {
+        let record: LogRecord
+        let time: WallTime
+        let instant: MonotonicInstant
+    }
+
+    private enum Life { case running, stopping, stopped }
+    private struct State {
+        var queue: [Entry] = []
+        var droppedCount = 0
+        var isIdle = false
+        var life = Life.running
+        var thread: LoopThread?
+    }
+
+    private let descriptor: Int32
+    private let settings: Settings
+    private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
+    private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
+    private var state = State()
+    private var output = ByteQueue()
+    private var limiter: LogRateLimiter
+
+    /// Writes to `descriptor`, which stays the caller's.
+    package init(descriptor: Int32 = 2, settings: Settings = Settings()) throws(ShardError) {
+        self.descriptor = descriptor
+        self.settings = settings
+        limiter = LogRateLimiter(recordsPerSecond: settings.recordsPerSecond)
+        let codes = (uv_mutex_init(mutex), uv_cond_init(changed))
+        guard codes == (0, 0) else { throw ShardError(step: .thread, code: min(codes.0, codes.1)) }
+        ignoreBrokenPipeSignal()
+        let thread = try LoopThread(name: "log") { self.run() }
+        withState { $0.thread = thread }
+    }
+
+    deinit {
+        uv_cond_destroy(changed)
+        uv_mutex_destroy(mutex)
+        changed.deallocate()
+        mutex.deallocate()
+    }
+
+    private func withState<Result>(_ body: (inout State) -> Result) -> Result {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        return body(&state)
+    }
+
+    // MARK: Any thread
+
+    package func write(_ record: LogRecord) {
+        guard record.level >= settings.minimumLevel else { return }
+        let entry = Entry(record: record, time: currentWallTime(), instant: currentInstant())
+        withState { state in
+            guard case .running = state.life else { return }
+            guard state.queue.count < settings.queueLimit else {
+                state.droppedCount += 1
+                return
+            }
+            state.queue.append(entry)
+            if state.isIdle { uv_cond_signal(changed) }
+        }
+    }
+
+    /// Writes what waits and ends the thread; later records are dropped. May be called repeatedly. Blocks until the
+    /// descriptor has taken everything.
+    package func stop() {
+        let thread = withState { state in
+            if case .running = state.life { state.life = .stopping }
+            uv_cond_signal(changed)
+            defer { state.thread = nil }
+            return state.thread
+        }
+        thread?.join()
+    }
+
+    // MARK: The writer's thread
+
+    private func run() {
+        var entries: [Entry] = []
+        while true {
+            let (dropped, isLast) = take(&entries)
+            for entry in entries { append(entry) }
+            entries.removeAll(keepingCapacity: true)
+            let now = currentInstant()
+            for summary in isLast ? limiter.takeAll() : limiter.takeEnded(now: now) {
+                append(summary, currentWallTime())
+            }
+            if dropped > 0 {
+                append(LogRecord(.warn, "log_records_dropped", [("count", .int(dropped))]), currentWallTime())
+            }
+            flush()
+            if isLast { return }
+        }
+    }
+
+    /// Waits for records, or until a summary is due.
+    private func take(_ entries: inout [Entry]) -> (droppedCount: Int, isLast: Bool) {
+        withState { state in
+            if state.queue.isEmpty, state.droppedCount == 0, case .running = state.life {
+                state.isIdle = true
+                if limiter.hasSuppressed {
+                    _ = uv_cond_timedwait(changed, mutex, UInt64(LogRateLimiter.window.inNanoseconds))
+                } else {
+                    uv_cond_wait(changed, mutex)
+                }
+                state.isIdle = false
+            }
+            swap(&entries, &state.queue)
+            defer { state.droppedCount = 0 }
+            guard case .stopping = state.life else { return (state.droppedCount, false) }
+            state.life = .stopped
+            return (state.droppedCount, true)
+        }
+    }
+
+    private func append(_ entry: Entry) {
+        for summary in limiter.takeEnded(now: entry.instant) { append(summary, entry.time) }
+        if limiter.admits(entry.record.event, now: entry.instant) { append(entry.record, entry.time) }
+    }
+
+    private func append(_ record: LogRecord, _ time: WallTime) {
+        settings.format.append(record, at: time, to: &output)
+        if output.count >= 64 * 1024 { flush() }
+    }
+
+    private func flush() {
+        while !output.isEmpty {
+            let count = output.view.count
+            let written = Transport.write(descriptor, output.view)
+            guard written > 0 else {
+                // The reader has gone. There is nowhere to say so.
+                output.removeAll()
+                return
+            }
+            output.consume(min(written, count))
+        }
+    }
+}
+
+/// Writes some of `bytes`, waiting as long as it takes.
+/// - Returns: how many were taken, or a negative error number.
+private func write(_ descriptor: Int32, _ bytes: ByteView) -> Int {
+    while true {
+        #if canImport(Darwin)
+            let count = Darwin.write(descriptor, bytes.base, bytes.count)
+        #elseif canImport(Musl)
+            let count = Musl.write(descriptor, bytes.base, bytes.count)
+        #else
+            let count = Glibc.write(descriptor, bytes.base, bytes.count)
+        #endif
+        if count >= 0 { return count }
+        switch errno {
+        case EINTR:
+            continue
+        case EAGAIN, EWOULDBLOCK:
+            // Somebody made the terminal or pipe non-blocking.
+            var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+            _ = Transport.wait(for: &poll)
+        default:
+            return Int(-errno)
+        }
+    }
+}
+
+private func wait(for descriptor: inout pollfd) -> Int32 { poll(&descriptor, 1, 1000) }
