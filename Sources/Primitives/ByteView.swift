@@ -7,7 +7,7 @@ package struct ByteView {
     package let base: UnsafePointer<UInt8>
     package let count: Int
 
-    package init(base: UnsafePointer<UInt8>, count: Int) {
+    @inline(__always) package init(base: UnsafePointer<UInt8>, count: Int) {
         self.base = base
         self.count = count
     }
@@ -21,11 +21,11 @@ package struct ByteView {
     }
 
     /// A view of a literal: lives for ever.
-    package init(_ literal: StaticString) {
+    @inline(__always) package init(_ literal: StaticString) {
         self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
 
-    package static var empty: ByteView { ByteView("") }
+    @inline(__always) package static var empty: ByteView { ByteView("") }
 
     @inline(__always) package var isEmpty: Bool { count == 0 }
 
@@ -57,11 +57,11 @@ package struct ByteView {
         return hit - base
     }
 
-    package static func == (left: ByteView, right: ByteView) -> Bool {
+    @inline(__always) package static func == (left: ByteView, right: ByteView) -> Bool {
         left.count == right.count && memoryEqual(left.base, right.base, left.count)
     }
 
-    package static func == (left: ByteView, right: StaticString) -> Bool { left == ByteView(right) }
+    @inline(__always) package static func == (left: ByteView, right: StaticString) -> Bool { left == ByteView(right) }
 
     /// Compares without regard to the case of ASCII letters, as HTTP field names and tokens ask (RFC 9110 5.1).
     package func equalsIgnoringCase(_ other: ByteView) -> Bool {
@@ -72,7 +72,9 @@ package struct ByteView {
 
     package func equalsIgnoringCase(_ literal: StaticString) -> Bool { equalsIgnoringCase(ByteView(literal)) }
 
-    package func hasPrefix(_ literal: StaticString) -> Bool { prefix(literal.utf8CodeUnitCount) == ByteView(literal) }
+    @inline(__always) package func hasPrefix(_ literal: StaticString) -> Bool {
+        prefix(literal.utf8CodeUnitCount) == ByteView(literal)
+    }
 }
 
 extension ByteView: Equatable {}
@@ -84,7 +86,7 @@ package struct MutableByteView {
     package let base: UnsafeMutablePointer<UInt8>
     package let count: Int
 
-    package init(base: UnsafeMutablePointer<UInt8>, count: Int) {
+    @inline(__always) package init(base: UnsafeMutablePointer<UInt8>, count: Int) {
         self.base = base
         self.count = count
     }

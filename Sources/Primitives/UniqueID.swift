@@ -18,20 +18,17 @@ package struct UniqueID: Hashable, Sendable {
 
     /// Reads the 36-byte form; upper-case digits are accepted.
     package init?(_ text: ByteView) {
-        guard text.count == Self.textByteCount else { return nil }
-        var words: (UInt64, UInt64) = (0, 0)
-        var digits = 0
-        for index in 0..<Self.textByteCount {
-            let byte = text[index]
-            if index == 8 || index == 13 || index == 18 || index == 23 {
-                guard byte == 0x2D else { return nil }
-                continue
-            }
-            guard let digit = hexadecimalDigit(byte) else { return nil }
-            if digits < 16 { words.0 = words.0 << 4 | UInt64(digit) } else { words.1 = words.1 << 4 | UInt64(digit) }
-            digits += 1
-        }
-        self.init(high: words.0, low: words.1)
+        guard text.count == Self.textByteCount, text[8] == 0x2D, text[13] == 0x2D, text[18] == 0x2D, text[23] == 0x2D
+        else { return nil }
+        let base = UnsafeRawPointer(text.base)
+        func half(_ offset: Int) -> UInt64 { UInt64(base.loadUnaligned(fromByteOffset: offset, as: UInt32.self)) }
+        let first = hexadecimalValue(UInt64(littleEndian: base.loadUnaligned(as: UInt64.self)))
+        let second = hexadecimalValue(UInt64(littleEndian: half(9) | half(14) << 32))
+        let third = hexadecimalValue(UInt64(littleEndian: half(19) | half(24) << 32))
+        let fourth = hexadecimalValue(
+            UInt64(littleEndian: base.loadUnaligned(fromByteOffset: 28, as: UInt64.self)))
+        guard let first, let second, let third, let fourth else { return nil }
+        self.init(high: first << 32 | second, low: third << 32 | fourth)
     }
 
     package var text: String {
@@ -41,20 +38,52 @@ package struct UniqueID: Hashable, Sendable {
     }
 
     package func append(to queue: inout ByteQueue) {
-        let target = queue.reserve(Self.textByteCount)
-        var offset = 0
-        for digit in 0..<32 {
-            if offset == 8 || offset == 13 || offset == 18 || offset == 23 {
-                target[offset] = 0x2D
-                offset += 1
-            }
-            let word = digit < 16 ? high : low
-            let nibble = UInt8(truncatingIfNeeded: word >> UInt64(60 - (digit & 15) * 4)) & 0xF
-            target[offset] = nibble < 10 ? 0x30 + nibble : 0x57 + nibble
-            offset += 1
+        let target = UnsafeMutableRawPointer(queue.reserve(Self.textByteCount))
+        func put(_ digits: UInt64, _ offset: Int) {
+            target.storeBytes(of: digits.littleEndian, toByteOffset: offset, as: UInt64.self)
         }
+        func put(half digits: UInt64, _ offset: Int) {
+            target.storeBytes(
+                of: UInt32(truncatingIfNeeded: digits).littleEndian, toByteOffset: offset, as: UInt32.self)
+        }
+        let second = hexadecimalDigits(high)
+        let third = hexadecimalDigits(low >> 32)
+        put(hexadecimalDigits(high >> 32), 0)
+        put(half: second, 9)
+        put(half: second >> 32, 14)
+        put(half: third, 19)
+        put(half: third >> 32, 24)
+        put(hexadecimalDigits(low), 28)
+        for offset in [8, 13, 18, 23] { target.storeBytes(of: 0x2D, toByteOffset: offset, as: UInt8.self) }
         queue.commit(Self.textByteCount)
     }
+}
+
+/// Eight digits at once, the first one in the lowest byte; nil if one of them is none. A request id is read for every
+/// chunk, so this is worth its obscurity.
+@inline(__always) private func hexadecimalValue(_ text: UInt64) -> UInt64? {
+    func everyByte(_ byte: UInt8) -> UInt64 { UInt64(byte) &* 0x0101_0101_0101_0101 }
+    let upperBits = everyByte(0x80)
+    guard text & upperBits == 0 else { return nil }
+    let lowercased = text | everyByte(0x20)
+    // Each sum sets the upper bit of the bytes that are at least the bound; none carries into the next byte.
+    let isDigit = (text &+ everyByte(0x80 - 0x30)) & ~(text &+ everyByte(0x80 - 0x3A))
+    let isLetter = (lowercased &+ everyByte(0x80 - 0x61)) & ~(lowercased &+ everyByte(0x80 - 0x67)) & upperBits
+    guard (isDigit | isLetter) & upperBits == upperBits else { return nil }
+    let nibbles = (text & everyByte(0x0F)) &+ (isLetter >> 7) &* 9
+    let bytes = (nibbles << 4 | nibbles >> 8) & 0x00FF_00FF_00FF_00FF
+    let pairs = (bytes << 8 | bytes >> 16) & 0x0000_FFFF_0000_FFFF
+    return (pairs << 16 | pairs >> 32) & 0xFFFF_FFFF
+}
+
+/// The opposite, for the lower 32 bits of `number`.
+@inline(__always) private func hexadecimalDigits(_ number: UInt64) -> UInt64 {
+    let value = number & 0xFFFF_FFFF
+    let pairs = (value >> 16 | value << 32) & 0x0000_FFFF_0000_FFFF
+    let bytes = (pairs >> 8 | pairs << 16) & 0x00FF_00FF_00FF_00FF
+    let nibbles = (bytes >> 4 | bytes << 8) & 0x0F0F_0F0F_0F0F_0F0F
+    let isLetter = (nibbles &+ 0x0606_0606_0606_0606) >> 4 & 0x0101_0101_0101_0101
+    return nibbles &+ 0x3030_3030_3030_3030 &+ isLetter &* 0x27
 }
 
 @inline(__always) package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {

@@ -40,9 +40,8 @@ package enum CoordinatorMessage {
     }
 
     private static func sealedRequest(_ message: JSONValue) throws(MessageError) -> SealedFrame {
-        let frame = try SealedFrame(message)
-        guard frame.stream != nil else { throw .missing(field: "stream") }
-        return frame
+        _ = try message.flag("stream")
+        return try SealedFrame(message)
     }
 }
 
