@@ -20,6 +20,34 @@ package func appendJSONString(_ bytes: ByteView, to queue: inout ByteQueue) {
     queue.append(UInt8(ascii: "\""))
 }
 
+/// Bytes that ``appendJSONString(_:to:)`` appends, quotes included.
+package func jsonStringByteCount(_ bytes: ByteView) -> Int {
+    var count = bytes.count + 2
+    let base = UnsafeRawPointer(bytes.base)
+    var offset = 0
+    while bytes.count - offset >= 8 {
+        var marks = escapeMarks(UInt64(littleEndian: base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)))
+        while marks != 0 {
+            count += escapeByteCount(of: bytes.base[offset + (marks.trailingZeroBitCount >> 3)]) - 1
+            marks &= marks &- 1
+        }
+        offset += 8
+    }
+    while offset < bytes.count {
+        count += escapeByteCount(of: bytes.base[offset]) - 1
+        offset += 1
+    }
+    return count
+}
+
+@inline(__always) private func escapeByteCount(of byte: UInt8) -> Int {
+    switch byte {
+    case UInt8(ascii: "\""), UInt8(ascii: "\\"), 0x08, 0x09, 0x0A, 0x0C, 0x0D: 2
+    case 0..<0x20: 6
+    default: 1
+    }
+}
+
 /// The worst case is reserved per block, which keeps it small.
 private let blockByteCount = 256
 

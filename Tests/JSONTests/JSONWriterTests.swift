@@ -155,4 +155,28 @@ import Testing
         let parser = JSONParser()
         #expect(try parser.parse(queue.view).int == number)
     }
+
+    @Test func byteCountsAreThoseOfTheWriter() throws {
+        var random = SeededRandom(seed: 17)
+        for _ in 0..<1000 {
+            let bytes = (0..<Int.random(in: 0...60, using: &random)).map { _ in
+                UInt8.random(in: 0...255, using: &random)
+            }
+            #expect(withByteView(bytes) { jsonStringByteCount($0) } == Self.model(bytes).count)
+        }
+        let parser = JSONParser()
+        for text in [
+            "{}", "[]", "null", "true", "false", "-12345", "0", "9223372036854775807", "-9223372036854775808", "1.5",
+            "18446744073709551615", "\"a\\n\\u0001é\"", "[1,[2,{}],{\"a\\\"\":[],\"b\":null}]",
+            " { \"k\" : [ 1 , \"\\\\\" ] } ",
+        ] {
+            var queue = ByteQueue()
+            let count = try withByteView(text) { view in
+                let value = try parser.parse(copying: view)
+                queue.appendJSON { $0.value(value) }
+                return value.serializedByteCount
+            }
+            #expect(count == queue.count, "\(text)")
+        }
+    }
 }
