@@ -73,7 +73,7 @@ let package = Package(
                 "Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Environment",
                 "Transport", "CCurl", "CLibuv",
             ]),
-        room("Configuration", ["Primitives", "Coordinator", "CYAML"]),
+        room("Configuration", ["Primitives", "Pool", "CYAML"]),
         .executableTarget(
             name: "trunkline",
             dependencies: [
@@ -95,7 +95,7 @@ let package = Package(
         tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),
         tests("Store", ["Primitives"]),
         tests("Agent", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
-        tests("Configuration", ["Primitives", "Coordinator"]),
+        tests("Configuration", ["Primitives", "Pool"]),
         .testTarget(
             name: "SimulationTests",
             dependencies: [
