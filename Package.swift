@@ -104,7 +104,8 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], exclude: ["Engines"], swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], exclude: ["Engines"],
+            swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -76,6 +76,11 @@ extension APIError {
         413, .invalidRequest, "request_too_large", "The request body is larger than a provider can be sent.")
     static let noProvider = APIError.unavailable(
         "no_provider_available", "No provider is free for this model right now. Try again.", retryAfterSeconds: 1)
+    static let allBusy = APIError.unavailable(
+        "no_provider_available", "Every provider of this model is busy. Try again.", retryAfterSeconds: 1)
+    static let preflightRejected = APIError.unavailable(
+        "preflight_rejected", "No provider of this model can take a prompt of this length right now.",
+        retryAfterSeconds: 5)
     static let backpressure = APIError.unavailable(
         "backpressure", "The provider's link is congested right now. Try again.", retryAfterSeconds: 1)
     static let shuttingDown = APIError.unavailable(

@@ -69,7 +69,7 @@ final class BuyerAPI: HTTPService {
         let relay = Relay(
             id: id, chat: chat, wish: wish, body: body, session: session, exchange: exchange, coordinator: coordinator)
         coordinator.requests.insert(relay)
-        relay.dispatch()
+        relay.start()
     }
 
     private func parse(_ body: ByteView) throws(APIError) -> ChatRequest {

@@ -50,7 +50,11 @@ extension Coordinator {
     }
 
     func preflightAnswered(_ answer: PreflightAck, by session: ProviderSession) {
-        guard let handle = session.handle, answer.requestID.hasPrefix("recovery-probe-") else { return }
+        guard let handle = session.handle else { return }
+        guard answer.requestID.hasPrefix("recovery-probe-") else {
+            session.request(answer.requestID)?.preflightAnswered(answer.answer)
+            return
+        }
         var isAccepted = false
         if case .accepted = answer.answer { isAccepted = true }
         perform(pool.probeAnswered(handle, accepted: isAccepted, now: environment.now))

@@ -45,7 +45,8 @@ package final class Coordinator {
         startedWallTime = environment.wallTime
         bodyLedger = BodyLedger(limit: settings.limits.heldBodyByteCount)
         relayTimeouts = RelayMachine.Timeouts(
-            silence: settings.routing.requestTimeout, gap: settings.routing.gapTimeout,
+            preflight: settings.routing.preflightTimeout, silence: settings.routing.requestTimeout,
+            gap: settings.routing.gapTimeout,
             cancel: settings.routing.cancelTimeout)
     }
 
@@ -117,6 +118,15 @@ package final class Coordinator {
     }
 
     package private(set) var sessionCount = 0
+    /// Upgraded connections that have not ended yet, whatever their session's state.
+    private var webSocketCount = 0
+
+    func webSocketOpened() { webSocketCount += 1 }
+
+    func webSocketEnded() {
+        webSocketCount -= 1
+        drainProgressed()
+    }
 
     private var liveSessions: [ProviderSession] { sessions.compactMap { $0 } }
 
@@ -250,7 +260,7 @@ package final class Coordinator {
             environment.cancel(timer)
             closeSessions(finished)
         case .closing(let finished, let timer):
-            guard sessionCount == 0, httpConnections.isEmpty else { return }
+            guard webSocketCount == 0, httpConnections.isEmpty else { return }
             environment.cancel(timer)
             drain = .over
             finished()

@@ -5,6 +5,10 @@ package struct CoordinatorMetrics: Sendable {
     package var requestsTotal: UInt64 = 0
     package var requestsDispatched: UInt64 = 0
     package var requestsRetried: UInt64 = 0
+    package var preflightsSent: UInt64 = 0
+    /// Refused, or not answered in time.
+    package var preflightsFailed: UInt64 = 0
+    package var naksReceived: UInt64 = 0
     package var requestsByStatus: [Int: UInt64] = [:]
     package var timeToFirstChunk = Histogram(bounds: Histogram.answerSeconds)
     package var requestDuration = Histogram(bounds: Histogram.answerSeconds)

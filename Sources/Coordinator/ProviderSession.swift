@@ -43,6 +43,7 @@ final class ProviderSession: ConnectionHandler {
         id = coordinator.environment.randomID()
         decoder = FrameDecoder(role: .server, maxMessageByteCount: settings.messageByteCount)
         writer = FrameWriter(role: .server, limits: settings.writer, writeHalf: writeHalf, maskSeed: 0)
+        coordinator.webSocketOpened()
         state = .greeting(until: coordinator.environment.now + settings.handshakeTimeout)
         updateDeadline()
     }
@@ -138,8 +139,7 @@ final class ProviderSession: ConnectionHandler {
             coordinator.perform(
                 coordinator.pool.drainStatusReceived(handle, isComplete: status.phase == .complete, now: now))
         case .preflightAck(let answer): coordinator.preflightAnswered(answer, by: self)
-        case .nak(let nak):
-            nakReceived(nak)
+        case .nak(let nak): nakReceived(nak, handle)
         case .hello, .authRequest, .sealedChunk, .sealedEnd, .rekeyResponse, .rekeyCommitted:
             ignored("unexpected", "not a message of a live session in the clear")
         case .unknown(let type):
@@ -147,8 +147,9 @@ final class ProviderSession: ConnectionHandler {
         }
     }
 
+    /// The request of that id, if it is this session's.
     @inline(__always)
-    private func request(_ id: ByteView) -> Relay? {
+    func request(_ id: ByteView) -> Relay? {
         guard let id = RequestID(id), let request = coordinator.requests.find(id), request.session === self else {
             return nil
         }
@@ -162,10 +163,23 @@ final class ProviderSession: ConnectionHandler {
             [("provider_id", .string(providerID)), ("why", .string(what)), ("detail", .string(detail))])
     }
 
-    private func nakReceived(_ nak: Nak) {
+    /// A provider that cannot be sent requests through its WebSocket says so in answer to the first one.
+    private func nakReceived(_ nak: Nak, _ handle: EntryHandle) {
+        coordinator.metrics.naksReceived += 1
         coordinator.log(
             .warn, "nak_received",
             [("provider_id", .string(providerID)), ("code", .string(nak.code.prefix(64).string))])
+        guard nak.code == "unknown_message_type" else { return }
+        let refused: Relay?
+        if nak.inReplyTo == "inference_request" {
+            // Without an id it is the latest one that nothing has come for.
+            refused = nak.requestID.map { request($0) } ?? requests.last { !$0.hasBegun && !$0.isCancelling }
+        } else {
+            refused = request(nak.inReplyTo)
+        }
+        guard let refused else { return }
+        coordinator.pool.markHTTPForwardingOnly(handle)
+        refused.refusedAsUnknown()
     }
 
     private func closeReceived(_ code: CloseCode?) {
@@ -342,6 +356,7 @@ final class ProviderSession: ConnectionHandler {
         if case .live = state { coordinator.log(.info, "provider_disconnected", logFields(nil)) }
         leavePool()
         state = .over
+        coordinator.webSocketEnded()
     }
 
     private func logFields(_ code: UInt16?) -> [(StaticString, LogRecord.Value)] {

@@ -54,16 +54,30 @@ final class Relay: ExchangeOwner {
 
     // MARK: Dispatch
 
-    /// Sends the request to its session. What cannot be sent is answered here.
-    func dispatch() {
+    /// Takes a slot of the chosen session, and asks it first when the prompt is long.
+    func start() {
         guard let handle = session.handle, coordinator.pool.requestStarted(handle, now: now) else {
             return answer(with: .noProvider)
         }
         exchange?.owner = self
         session.add(self)
+        let asksFirst = chat.estimatedTokens > coordinator.settings.routing.preflightThresholdTokens
+        machine = RelayMachine(timeouts: coordinator.relayTimeouts, asksFirst: asksFirst, now: now)
+        if asksFirst {
+            coordinator.metrics.preflightsSent += 1
+            id.withText { session.sendPreflight($0, estimatedTokens: chat.estimatedTokens) }
+            armTimer()
+        } else {
+            dispatch()
+        }
+    }
+
+    /// Sends the request to its session. What cannot be sent is answered here.
+    private func dispatch() {
         do throws(ProviderSession.SendRefusal) {
             try session.sendRequest(id, stream: chat.stream, body: body.view)
             coordinator.metrics.requestsDispatched += 1
+            coordinator.metrics.dispatchOverhead.observe(now - receivedAt)
             armTimer()
         } catch {
             leaveSession(.withdrawn)
@@ -77,22 +91,32 @@ final class Relay: ExchangeOwner {
         }
     }
 
-    private func tryNextProvider() {
-        if let handle = session.handle { tried.append(handle) }
-        leaveSession(.refused)
-        switch coordinator.route(chat, wish, excluding: tried) {
-        case .success(let handle):
-            guard let next = coordinator.session(handle) else { return answer(with: .noProvider) }
-            session = next
-            machine = RelayMachine(timeouts: coordinator.relayTimeouts, now: now)
-            chunksReceived = 0
-            coordinator.metrics.requestsRetried += 1
-            dispatch()
-        case .failure:
-            answer(
-                with: .unavailable(
-                    "no_provider_available", "Every provider of this model is busy. Try again.", retryAfterSeconds: 1))
+    func preflightAnswered(_ answer: PreflightAck.Answer) {
+        switch answer {
+        case .accepted:
+            if machine.preflightAnswered(isAccepted: true, now: now) { dispatch() }
+        case .refused:
+            guard !machine.isFinished else { return }
+            _ = machine.preflightAnswered(isAccepted: false, now: now)
+            if machine.isFinished { preflightFailed() }
         }
+    }
+
+    private func preflightFailed() {
+        coordinator.metrics.preflightsFailed += 1
+        tryNextProvider(.withdrawn, elseAnswer: .preflightRejected)
+    }
+
+    private func tryNextProvider(_ outcome: RequestOutcome, elseAnswer error: APIError) {
+        if let handle = session.handle { tried.append(handle) }
+        leaveSession(outcome)
+        guard case .success(let handle) = coordinator.route(chat, wish, excluding: tried),
+            let next = coordinator.session(handle)
+        else { return answer(with: error) }
+        session = next
+        chunksReceived = 0
+        coordinator.metrics.requestsRetried += 1
+        start()
     }
 
     // MARK: From the provider
@@ -179,7 +203,7 @@ final class Relay: ExchangeOwner {
             leaveSession(.completed)
             complete()
         case .tryNextProvider:
-            tryNextProvider()
+            tryNextProvider(.refused, elseAnswer: .allBusy)
         case .fail(let failure, let begun):
             logFailure(failure)
             leaveSession(failure == .internalError || failure == .brokenStream ? .failed : .refused)
@@ -197,13 +221,22 @@ final class Relay: ExchangeOwner {
         }
     }
 
+    /// The provider does not know how to be sent requests.
+    func refusedAsUnknown() {
+        guard case .fail(let failure, let begun) = machine.ended(with: .fail(.notUnderstood)) else { return }
+        logFailure(failure)
+        leaveSession(.refused)
+        fail(failure, begun: begun)
+    }
+
     func sessionEnded() {
         switch machine.sessionEnded() {
         case .fail(let failure, let begun):
             logFailure(failure)
             leaveSession(.failed)
             fail(failure, begun: begun)
-        case .releaseSlot, .cancel, .none:
+        case .tryNextProvider: preflightFailed()
+        case .releaseSlot, .cancel, .withdraw, .none:
             leaveSession(.failed)
             remove()
         }
@@ -246,6 +279,10 @@ final class Relay: ExchangeOwner {
             coordinator.metrics.cancellationsTimedOut += 1
             leaveSession(outcomeOnRelease)
             remove()
+        case .tryNextProvider: preflightFailed()
+        case .withdraw(let failure):
+            leaveSession(.withdrawn)
+            if let failure { fail(failure, begun: false) } else { remove() }
         case .none: break
         }
     }
@@ -352,7 +389,7 @@ extension RelayMachine.Failure {
         case .gapTimedOut, .internalError, .brokenStream, .buyerTooSlow: .providerError
         case .modelNotLoaded: .modelNotLoaded
         case .contextExceeded: .contextExceeded
-        case .queueFull: .noProvider
+        case .queueFull, .notUnderstood: .noProvider
         case .shuttingDown: .shuttingDown
         }
     }
@@ -362,7 +399,7 @@ extension RelayMachine.Failure {
         switch self {
         case .timedOut: .timedOut
         case .disconnected, .gapTimedOut, .internalError, .brokenStream: .failed
-        case .modelNotLoaded, .contextExceeded, .queueFull: .refused
+        case .modelNotLoaded, .contextExceeded, .queueFull, .notUnderstood: .refused
         case .shuttingDown, .buyerTooSlow: .cancelled
         }
     }
@@ -379,6 +416,7 @@ extension RelayMachine.Failure {
         case .brokenStream: "broken_stream"
         case .shuttingDown: "shutting_down"
         case .buyerTooSlow: "buyer_too_slow"
+        case .notUnderstood: "not_understood"
         }
     }
 }

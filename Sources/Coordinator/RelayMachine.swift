@@ -1,21 +1,26 @@
 package import Primitives
 
-/// One request between its dispatch to a provider and its end. Holds no clock and no bytes; says what to do.
+/// One request between the choice of a provider and its end. Holds no clock and no bytes; says what to do.
 ///
 ///     state        chunk in order     later chunk       end                    buyer left      session ended
+///     asking       ignored            ignored           ignored                withdraw        next
 ///     waiting      relay, streaming   hold, gap clock   complete, next, fail   cancel          fail
 ///     streaming    relay              hold, gap clock   complete or fail       cancel          fail
 ///     cancelling   ignored            ignored           release                nothing         release
 ///     finished     ignored            ignored           ignored                nothing         nothing
 ///
-/// Deadlines (docs/protocol.md, section 7): silence of the provider; a gap in `seq`; the slot of a cancelled request.
+/// While `asking`, the answer to the preflight makes it `waiting` or tries the next provider; so does its deadline.
+///
+/// Deadlines (docs/protocol.md, section 7): the preflight; silence of the provider; a gap in `seq`; the slot of a cancelled request.
 package struct RelayMachine: Equatable, Sendable {
     package struct Timeouts: Equatable, Sendable {
+        package var preflight: Duration
         package var silence: Duration
         package var gap: Duration
         package var cancel: Duration
 
-        package init(silence: Duration, gap: Duration, cancel: Duration) {
+        package init(preflight: Duration, silence: Duration, gap: Duration, cancel: Duration) {
+            self.preflight = preflight
             self.silence = silence
             self.gap = gap
             self.cancel = cancel
@@ -26,6 +31,8 @@ package struct RelayMachine: Equatable, Sendable {
     package enum Failure: Equatable, Sendable {
         case disconnected, timedOut, gapTimedOut, modelNotLoaded, contextExceeded, queueFull, internalError
         case brokenStream, shuttingDown
+        /// The provider does not know `inference_request`.
+        case notUnderstood
         /// More than the bound waits for the buyer, who does not read.
         case buyerTooSlow
     }
@@ -55,10 +62,15 @@ package struct RelayMachine: Equatable, Sendable {
         case cancel(Failure?, begun: Bool)
         case fail(Failure, begun: Bool)
         case releaseSlot
+        /// The provider was only asked, or has gone before it answered a question: ask or send to the next one.
+        case tryNextProvider
+        /// Nothing was sent yet: the slot is free at once, and nobody needs to be told to stop.
+        case withdraw(Failure?)
         case none
     }
 
     private enum State: Equatable, Sendable {
+        case asking(until: MonotonicInstant)
         case waiting(nextSeq: Int)
         case streaming(nextSeq: Int)
         case cancelling(until: MonotonicInstant)
@@ -66,12 +78,14 @@ package struct RelayMachine: Equatable, Sendable {
     }
 
     private let timeouts: Timeouts
-    private var state = State.waiting(nextSeq: 0)
+    private var state: State
     private var lastHeard: MonotonicInstant
     private var gapSince: MonotonicInstant?
 
-    package init(timeouts: Timeouts, now: MonotonicInstant) {
+    /// - Parameter asksFirst: the provider gets a preflight before the request.
+    package init(timeouts: Timeouts, asksFirst: Bool = false, now: MonotonicInstant) {
         self.timeouts = timeouts
+        state = asksFirst ? .asking(until: now + timeouts.preflight) : .waiting(nextSeq: 0)
         lastHeard = now
     }
 
@@ -82,7 +96,7 @@ package struct RelayMachine: Equatable, Sendable {
             let silence = lastHeard + timeouts.silence
             guard let gapSince else { return silence }
             return min(silence, gapSince + timeouts.gap)
-        case .cancelling(let until): return until
+        case .asking(let until), .cancelling(let until): return until
         case .finished: return nil
         }
     }
@@ -103,7 +117,7 @@ package struct RelayMachine: Equatable, Sendable {
     package var nextSeq: Int {
         switch state {
         case .waiting(let next), .streaming(let next): next
-        case .cancelling, .finished: .max
+        case .asking, .cancelling, .finished: .max
         }
     }
 
@@ -120,7 +134,7 @@ package struct RelayMachine: Equatable, Sendable {
             guard seq == next else { return chunkOutOfOrder(seq, expected: next, now: now) }
             state = .streaming(nextSeq: next &+ 1)
             return .relay(isFirst: true)
-        case .cancelling, .finished:
+        case .asking, .cancelling, .finished:
             return .ignore
         }
     }
@@ -154,9 +168,18 @@ package struct RelayMachine: Equatable, Sendable {
         case .cancelling:
             state = .finished
             return .releaseSlot
-        case .finished:
+        case .asking, .finished:
             return .ignore
         }
+    }
+
+    /// The answer to the preflight. True: send the request now. False: this answer changes nothing, or is a refusal
+    /// (then ``isFinished`` holds, and the next provider is tried).
+    package mutating func preflightAnswered(isAccepted: Bool, now: MonotonicInstant) -> Bool {
+        guard case .asking = state else { return false }
+        state = isAccepted ? .waiting(nextSeq: 0) : .finished
+        lastHeard = now
+        return isAccepted
     }
 
     /// How a provider says that it is done.
@@ -180,6 +203,9 @@ package struct RelayMachine: Equatable, Sendable {
             let begun = hasBegun
             state = .cancelling(until: now + timeouts.cancel)
             return .cancel(failure, begun: begun)
+        case .asking:
+            state = .finished
+            return .withdraw(failure)
         case .cancelling, .finished:
             return .none
         }
@@ -191,6 +217,9 @@ package struct RelayMachine: Equatable, Sendable {
             let begun = hasBegun
             state = .finished
             return .fail(.disconnected, begun: begun)
+        case .asking:
+            state = .finished
+            return .tryNextProvider
         case .cancelling:
             state = .finished
             return .releaseSlot
@@ -206,6 +235,9 @@ package struct RelayMachine: Equatable, Sendable {
         case .waiting, .streaming:
             let isGap = gapSince.map { $0 + timeouts.gap <= now } ?? false
             return interrupted(by: isGap ? .gapTimedOut : .timedOut, now: now)
+        case .asking:
+            state = .finished
+            return .tryNextProvider
         case .cancelling:
             state = .finished
             return .releaseSlot

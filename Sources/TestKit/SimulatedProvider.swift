@@ -32,6 +32,9 @@ package final class SimulatedProvider: ConnectionHandler {
 
     package var onRequest: ((SimulatedProvider, Request) -> Void)?
     package var onCancel: ((SimulatedProvider, String) -> Void)?
+    package var onPreflight: ((SimulatedProvider, String) -> Void)?
+    /// Request ids of the preflights that came.
+    package private(set) var preflights: [String] = []
     package var answersPings = true
     /// Echoes a Close that it is sent.
     package var answersClose = true
@@ -114,6 +117,12 @@ package final class SimulatedProvider: ConnectionHandler {
         sendText(
             "{\"type\":\"inference_response_end\",\"request_id\":\"\(request)\",\"status\":\"\(status)\",\"chunks_sent\":\(chunks),"
                 + "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":\(chunks),\"total_tokens\":\(chunks + 3)}}")
+    }
+
+    package func sendPreflightAck(_ request: String, accepted: Bool) {
+        sendText(
+            "{\"type\":\"preflight_ack\",\"request_id\":\"\(request)\",\"accepted\":\(accepted),"
+                + (accepted ? "\"estimated_wait_ms\":0}" : "\"reason\":\"context_exceeds_capacity\"}"))
     }
 
     package func sendHeartbeat(status: String = "ready", free: Int = 4, total: Int = 4, model: String = "test-model") {
@@ -212,6 +221,9 @@ package final class SimulatedProvider: ConnectionHandler {
                     id: requestID, stream: root["stream"]?.bool ?? false, body: root["body"]?.string?.string ?? "")
                 requests.append(request)
                 onRequest?(self, request)
+            case "preflight":
+                preflights.append(requestID)
+                onPreflight?(self, requestID)
             case "cancel_request":
                 cancelled.append((requestID, root["reason"]?.string?.string ?? ""))
                 onCancel?(self, requestID)
