@@ -18,6 +18,7 @@ package struct ServerSentEventSplitter: ~Copyable {
         case lineStart
         /// A CR ended the empty line of a stream that used LF before: its LF, if it comes, belongs to the event.
         case emptyLineCR
+        case failed
     }
 
     private let limit: Int
@@ -30,13 +31,18 @@ package struct ServerSentEventSplitter: ~Copyable {
     package init(limit: Int = 4 * 1024 * 1024) { self.limit = limit }
 
     /// Consumes from the front of `input` and answers the next whole event, valid until the next call. nil: all of
-    /// `input` was consumed and more is needed.
+    /// `input` was consumed and more is needed. After a throw every call throws, and nothing is held.
     package mutating func next(_ input: inout ByteView) throws(ServerSentEventTooLarge) -> ByteView? {
+        if state == .failed { throw ServerSentEventTooLarge(limit: limit) }
         dropDelivered()
         if state == .between { skipEmptyLines(&input) }
         let end = scan(input)
         let length = end ?? input.count
-        guard length <= limit - pending.count else { throw ServerSentEventTooLarge(limit: limit) }
+        guard length <= limit - pending.count else {
+            state = .failed
+            pending.removeAll()
+            throw ServerSentEventTooLarge(limit: limit)
+        }
         let piece = input[0..<length]
         input = input.dropFirst(length)
         if end != nil, pending.isEmpty { return piece }
@@ -49,7 +55,7 @@ package struct ServerSentEventSplitter: ~Copyable {
     /// What is left when the stream has ended: an event that lacks its empty line, or nil. Valid until the next call.
     package mutating func finish() -> ByteView? {
         dropDelivered()
-        state = .between
+        if state != .failed { state = .between }
         guard !pending.isEmpty else { return nil }
         deliveredByteCount = pending.count
         return pending.view
@@ -93,6 +99,7 @@ package struct ServerSentEventSplitter: ~Copyable {
             case .emptyLineCR:
                 state = .between
                 return byte == 0x0A ? index + 1 : index
+            case .failed: return nil
             }
             index += 1
         }

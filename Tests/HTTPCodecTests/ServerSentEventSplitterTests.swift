@@ -21,6 +21,9 @@ import Testing
                     if !input.isEmpty { Issue.record("stopped before the end of the input") }
                 } catch {
                     outcome.isTooLarge = true
+                    if splitter.finish() != nil { Issue.record("something was kept after an error") }
+                    var more = ByteView("\n\n")
+                    if (try? splitter.next(&more)) != nil { Issue.record("went on after an error") }
                 }
             }
             start = end
