@@ -204,7 +204,8 @@ package final class Coordinator {
 
     func requestConcluded(_ request: Relay, status: Int) {
         let elapsed = environment.now - request.receivedAt
-        metrics.requestsByStatus[status, default: 0] += 1
+        let key = CoordinatorMetrics.ModelAndStatus(model: request.session.modelName, status: status)
+        metrics.requestsByModelAndStatus[key, default: 0] += 1
         metrics.requestDuration.observe(elapsed)
         log(
             .info, "request_finished",

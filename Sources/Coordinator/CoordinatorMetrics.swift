@@ -1,3 +1,4 @@
+package import Primitives
 import ProviderProtocol
 
 /// What the coordinator counts. Plain numbers on the loop that owns them; read when somebody asks.
@@ -9,7 +10,10 @@ package struct CoordinatorMetrics: Sendable {
     /// Refused, or not answered in time.
     package var preflightsFailed: UInt64 = 0
     package var naksReceived: UInt64 = 0
-    package var requestsByStatus: [Int: UInt64] = [:]
+    /// The model as its first provider spelt it, so a buyer cannot make new keys.
+    package var requestsByModelAndStatus: [ModelAndStatus: UInt64] = [:]
+    package var interChunkGap = Histogram(bounds: Histogram.gapSeconds)
+    package var cancellationLatency = Histogram(bounds: Histogram.answerSeconds)
     package var timeToFirstChunk = Histogram(bounds: Histogram.answerSeconds)
     package var requestDuration = Histogram(bounds: Histogram.answerSeconds)
     package var dispatchOverhead = Histogram(bounds: Histogram.overheadSeconds)
@@ -24,7 +28,6 @@ package struct CoordinatorMetrics: Sendable {
     package var completionTokens: UInt64 = 0
 
     package var cancellations: UInt64 = 0
-    package var cancellationsAcknowledged: UInt64 = 0
     package var cancellationsTimedOut: UInt64 = 0
     package var slowBuyersDropped: UInt64 = 0
     package var buyerWriteDeadlineDrops: UInt64 = 0
@@ -42,6 +45,15 @@ package struct CoordinatorMetrics: Sendable {
     package var closeCodesReceived: [UInt16: UInt64] = [:]
 
     package init() {}
+
+    package struct ModelAndStatus: Hashable, Comparable, Sendable {
+        package var model: String
+        package var status: Int
+
+        package static func < (left: Self, right: Self) -> Bool {
+            (left.model, left.status) < (right.model, right.status)
+        }
+    }
 
     mutating func record(_ usage: Usage) {
         promptTokens &+= UInt64(max(0, usage.promptTokens ?? 0))

@@ -17,6 +17,7 @@ final class ProviderAPI: HTTPService {
         case webSocket
         case health(HealthCheck)
         case pool
+        case metrics
     }
 
     private static func route(_ head: RequestHead) throws(APIError) -> Route {
@@ -24,6 +25,7 @@ final class ProviderAPI: HTTPService {
         switch head.path {
         case "/ws/provider": route = .webSocket
         case "/poolz": route = .pool
+        case "/metrics": route = .metrics
         default:
             guard let check = HealthCheck(path: head.path) else { throw .notFound }
             route = .health(check)
@@ -37,7 +39,7 @@ final class ProviderAPI: HTTPService {
             switch try Self.route(head) {
             case .webSocket: return .upgrade(try upgrade(head))
             case .health: return .proceed
-            case .pool:
+            case .pool, .metrics:
                 try authorize(head)
                 return .proceed
             }
@@ -52,6 +54,7 @@ final class ProviderAPI: HTTPService {
             case .webSocket: throw .notFound
             case .health(let check): coordinator.respond(to: check, exchange)
             case .pool: respondWithPool(exchange)
+            case .metrics: respondWithMetrics(exchange)
             }
         } catch {
             exchange.respond(with: error)
@@ -76,6 +79,13 @@ final class ProviderAPI: HTTPService {
         var fields = ResponseFields()
         fields.append("Content-Type", "application/json")
         exchange.respond(status: 200, fields: fields, body: body.view)
+    }
+
+    private func respondWithMetrics(_ exchange: HTTPServerConnection) {
+        var page = PrometheusText()
+        coordinator.writeMetrics(to: &page)
+        let fields: ResponseFields = ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]
+        exchange.respond(status: 200, fields: fields, body: page.queue.view)
     }
 
     // MARK: Providers

@@ -24,6 +24,8 @@ final class ProviderSession: ConnectionHandler {
 
     let id: UniqueID
     private(set) var providerID = ""
+    /// As this provider spelt it in its hello.
+    private(set) var modelName = ""
     private let connection: any Connection
     private unowned let coordinator: Coordinator
     private var decoder: FrameDecoder
@@ -219,6 +221,7 @@ final class ProviderSession: ConnectionHandler {
         try coordinator.checkToken(owner: tokenOwner, providerID: description.providerID)
         let admission = try coordinator.admit(ProviderProfile(description), session: self)
         providerID = description.providerID
+        modelName = description.modelID
         handle = admission.handle
         state = .live(admission.handle)
         coordinator.sessionBegan(self, admission.handle)

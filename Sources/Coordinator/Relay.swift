@@ -23,6 +23,8 @@ final class Relay: ExchangeOwner {
     private var wish: RouteWish
     private var tried: [EntryHandle] = []
     private var chunksReceived = 0
+    /// When the chunk before came, or the request was cancelled.
+    private var lastEventAt: MonotonicInstant
     private var held: [Int: [UInt8]] = [:]
     private var heldByteCount = 0
     /// The answer of a request that does not stream, until its end has come.
@@ -44,6 +46,7 @@ final class Relay: ExchangeOwner {
         self.exchange = exchange
         self.coordinator = coordinator
         receivedAt = coordinator.environment.now
+        lastEventAt = coordinator.environment.now
         machine = RelayMachine(timeouts: coordinator.relayTimeouts, now: coordinator.environment.now)
     }
 
@@ -126,7 +129,13 @@ final class Relay: ExchangeOwner {
         chunksReceived &+= 1
         switch machine.chunkReceived(seq: chunk.seq, now: now) {
         case .relay(let isFirst):
-            if isFirst { begin() }
+            let now = now
+            if isFirst {
+                begin()
+            } else {
+                coordinator.metrics.interChunkGap.observe(nanoseconds: now.nanoseconds &- lastEventAt.nanoseconds)
+            }
+            lastEventAt = now
             relay(chunk.data)
             if !held.isEmpty { relayHeld() }
         case .hold: hold(chunk)
@@ -214,7 +223,7 @@ final class Relay: ExchangeOwner {
             remove()
             target?.abort()
         case .releaseSlot:
-            coordinator.metrics.cancellationsAcknowledged += 1
+            coordinator.metrics.cancellationLatency.observe(now - lastEventAt)
             leaveSession(outcomeOnRelease)
             remove()
         case .ignore: break
@@ -264,6 +273,7 @@ final class Relay: ExchangeOwner {
         switch interruption {
         case .cancel(let failure, let begun):
             coordinator.metrics.cancellations += 1
+            lastEventAt = now
             session.sendCancel(id, reason: reason)
             body.removeAll()
             held.removeAll()

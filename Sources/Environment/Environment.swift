@@ -19,9 +19,14 @@ package protocol Environment: AnyObject {
 
     /// Keeps a record for people to read. Never blocks.
     func log(_ record: LogRecord)
+
+    /// Gathered when asked for, which may cost some system calls.
+    var statistics: DriverStatistics { get }
 }
 
 extension Environment {
+    package var statistics: DriverStatistics { DriverStatistics() }
+
     package func randomID() -> UniqueID {
         var words: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &words) { fillRandom($0) }

@@ -1,5 +1,3 @@
-import Primitives
-
 /// Counts durations in fixed buckets, as Prometheus histograms do. Observing costs a short search, no memory.
 package struct Histogram: Sendable, Equatable {
     /// Upper bounds in seconds, ascending; the bucket above the last is implied.
@@ -35,6 +33,8 @@ package struct Histogram: Sendable, Equatable {
     package static let answerSeconds: [Double] = [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
     ]
+    /// Between chunks: a hundredth of a second is a quick model, a second a stall.
+    package static let gapSeconds: [Double] = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60]
     /// From ten microseconds to a second: what the coordinator itself adds.
     package static let overheadSeconds: [Double] = [
         0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.005, 0.01, 0.1, 1,
