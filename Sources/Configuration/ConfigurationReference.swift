@@ -1,4 +1,5 @@
-/// The reference of `coordinator.yaml`, printed from the table that the reader checks by, so that the two cannot differ.
+/// The reference of `coordinator.yaml`, printed from the table that the reader checks by, so that the two cannot
+/// differ.
 package enum ConfigurationReference {
     /// One table per section, in the order of the file.
     package static var markdown: String {

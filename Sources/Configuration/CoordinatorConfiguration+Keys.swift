@@ -17,7 +17,7 @@ extension CoordinatorConfiguration {
         ConfigurationSection(name: "tier2", meaning: "The encrypted leg (protocol version 2)."),
         ConfigurationSection(name: "limits", meaning: "Bounds on what buyers may use."),
         ConfigurationSection(name: "storage", meaning: "The database."),
-        ConfigurationSection(name: "logging", meaning: "The log, one record a line on standard error."),
+        ConfigurationSection(name: "logging", meaning: "The log, one record a line."),
         ConfigurationSection(name: "versions", meaning: "Versions of the provider's program."),
     ]
 
@@ -99,8 +99,8 @@ extension CoordinatorConfiguration {
                         root.routing.policy = policy
                     }
                 }),
-            "Order of providers for requests without `X-MacProvider-Pref`: `pack` fills the fullest first, `fast` takes "
-                + "the quickest, `accurate` the largest model."),
+            "Order of providers for requests without `X-MacProvider-Pref`: `pack` fills the fullest first, `fast` "
+                + "takes the quickest, `accurate` the largest model."),
     ]
 
     private static let wsKeys: [Key] = [

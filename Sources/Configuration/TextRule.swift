@@ -56,8 +56,8 @@ enum TextRule: Sendable {
     }
 }
 
-/// Where requests of a pinned provider may be forwarded to. Plain HTTP would show prompts to everybody on the way, so it
-/// is for this machine only; a user name in the address would end up in logs.
+/// Where requests of a pinned provider may be forwarded to. Plain HTTP would show prompts to everybody on the way, so
+/// it is for this machine only; a user name in the address would end up in logs.
 enum EndpointURLCheck {
     static func accepts(_ text: String) -> Bool {
         guard text.utf8.count <= 2048, text.utf8.allSatisfy(TextRule.isVisible) else { return false }

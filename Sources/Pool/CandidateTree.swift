@@ -2,9 +2,9 @@ import Primitives
 
 /// Who takes the next request of a model, in time that does not grow with the pool.
 ///
-/// One search tree per model, kept in balance by random priorities (a treap), with one node per entry, ordered by context
-/// window. Each node also keeps the best candidate of its subtree for every order in which requests may be routed
-/// (docs/protocol.md 8). So:
+/// One search tree per model, kept in balance by random priorities (a treap), with one node per entry, ordered by
+/// context window. Each node also keeps the best candidate of its subtree for every order in which requests may be
+/// routed (docs/protocol.md 8). So:
 ///
 /// - a slot taken or given back changes keys, never the shape: the winners on the way to the root are compared anew,
 ///   O(log n), and mostly the walk ends after a step or two;

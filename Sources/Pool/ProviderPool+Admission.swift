@@ -157,7 +157,8 @@ extension ProviderPool {
         return .success(standing)
     }
 
-    /// The operator bans a provider id, known or not. A live session drains, to be closed at the latest after `closeAfter`.
+    /// The operator bans a provider id, known or not. A live session drains, to be closed at the latest after
+    /// `closeAfter`.
     package mutating func reject(_ providerID: String, closeAfter: Duration?, now: MonotonicInstant) -> Rejection {
         admission.reject(providerID)
         guard let place = placesByProvider[providerID], self[at: Int(place)].isConnected else {

@@ -1,11 +1,12 @@
 package import Primitives
 
 extension ProviderPool {
-    /// When to call ``deadlineReached(now:)``; nil while nothing can become due. It may be too early, never too late. O(1).
+    /// When to call ``deadlineReached(now:)``; nil while nothing can become due. It may be too early, never too late.
+    /// O(1).
     package var nextDeadline: MonotonicInstant? { deadlines.first?.deadline }
 
-    /// Back-offs, probes, wake-ups, drains, grace periods, PINGs, silence, late heartbeats and quotas whose time has come.
-    /// O(log n) for each of them.
+    /// Back-offs, probes, wake-ups, drains, grace periods, PINGs, silence, late heartbeats and quotas whose time has
+    /// come. O(log n) for each of them.
     package mutating func deadlineReached(now: MonotonicInstant) -> [PoolAction] {
         var actions: [PoolAction] = []
         while let (deadline, place) = deadlines.first, deadline <= now {

@@ -18,8 +18,8 @@ extension ProviderPool {
         return true
     }
 
-    /// Gives the slot back, once per ``requestStarted(_:now:)`` that said yes. A cancelled request keeps its slot until its
-    /// `inference_response_end` has come or its 10 s are over; that is when to call this.
+    /// Gives the slot back, once per ``requestStarted(_:now:)`` that said yes. A cancelled request keeps its slot until
+    /// its `inference_response_end` has come or its 10 s are over; that is when to call this.
     package mutating func requestFinished(
         _ handle: EntryHandle, outcome: RequestOutcome, now: MonotonicInstant
     ) -> [PoolAction] {

@@ -4,19 +4,19 @@ package import Primitives
 ///
 /// A value without I/O. Its owner drives it like this:
 ///
-/// 1. A valid `hello` → ``admit(_:sessionID:now:wallTime:)``. On success keep ``Admission/handle`` in the session, close
-///    ``Admission/replaced`` with 1008, store a new provisional id; on refusal close with the refusal's code.
+/// 1. A valid `hello` → ``admit(_:sessionID:now:wallTime:)``. On success keep ``Admission/handle`` in the session,
+///    close ``Admission/replaced`` with 1008, store a new provisional id; on refusal close with the refusal's code.
 /// 2. Whatever a session receives → ``heard(_:now:)`` (cheap enough for every message), and for the messages about its
 ///    state ``heartbeatReceived(_:_:now:)``, ``stateUpdated(_:to:slotsFree:slotsTotal:now:)``,
 ///    ``drainStatusReceived(_:isComplete:now:)``, ``probeAnswered(_:accepted:now:)``.
-/// 3. A request → ``route(_:now:)``, then in the same turn ``requestStarted(_:now:)``, which takes the slot (also before a
-///    preflight), and at its end exactly once ``requestFinished(_:outcome:now:)``. To try the next candidate, route again
-///    with those tried in ``RouteQuery/excluding``.
+/// 3. A request → ``route(_:now:)``, then in the same turn ``requestStarted(_:now:)``, which takes the slot (also
+///    before a preflight), and at its end exactly once ``requestFinished(_:outcome:now:)``. To try the next candidate,
+///    route again with those tried in ``RouteQuery/excluding``.
 /// 4. The connection is gone, whoever closed it → ``disconnected(_:now:)``.
 /// 5. One timer at ``nextDeadline``, asked anew after each turn → ``deadlineReached(now:)``. It may fire early or late.
 ///
-/// Each returned ``PoolAction`` is carried out in the order given. A stale handle is harmless everywhere. Nothing here costs
-/// more than O(log n) but the listings (``entries``, ``models``), which are O(n).
+/// Each returned ``PoolAction`` is carried out in the order given. A stale handle is harmless everywhere. Nothing here
+/// costs more than O(log n) but the listings (``entries``, ``models``), which are O(n).
 package struct ProviderPool: Sendable {
     struct Place: Sendable {
         var generation: UInt32 = 1
@@ -44,7 +44,8 @@ package struct ProviderPool: Sendable {
     package init(settings: PoolSettings, records: AdmissionRecords = AdmissionRecords()) {
         self.settings = settings
         admission = AdmissionControl(settings: settings.admission, records: records)
-        // Entries are at most twice maxProviders (half of them in their grace period), so there is always a name to give up.
+        // Entries are at most twice maxProviders (half of them in their grace period), so there is always a name to
+        // give up.
         modelTable = ModelTable(capacity: 2 * min(max(settings.maxProviders, 1), 1 << 24) + 1024)
     }
 

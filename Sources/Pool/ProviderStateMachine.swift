@@ -14,18 +14,25 @@ import Primitives
 ///  waking ──state_update: ready, or wakeRecovery──▶ ready
 /// ```
 ///
-/// | event            | ready, busy      | degraded: reported | backing off, probing | waking         | draining         | unavailable: reported | retries exhausted | silent, disconnected |
-/// | ---------------- | ---------------- | ------------------ | -------------------- | -------------- | ---------------- | --------------------- | ----------------- | -------------------- |
-/// | heartbeat status | follows          | follows            | draining, unavailable | draining, unavailable | –         | follows               | draining          | –                    |
-/// | `state_update`   | follows          | follows            | ready, draining, unavailable | follows | ready, if the provider began it | follows | ready, draining  | –                    |
-/// | `drain_status`   | draining         | draining           | draining             | draining       | –                | draining              | draining          | –                    |
-/// | wake gap         | waking + warm up | warm up            | warm up              | waking + warm up | –              | warm up               | warm up           | –                    |
-/// | 502              | backing off      | backing off        | –                    | backing off    | –                | –                     | –                 | –                    |
-/// | time-out         | third: backing off | –                | –                    | –              | –                | –                     | –                 | –                    |
-/// | probe answered   | –                | –                  | probing: see above   | –              | –                | –                     | –                 | –                    |
-/// | drain ordered    | draining         | draining           | draining             | draining       | draining         | draining              | draining          | –                    |
-/// | silence          | silent           | silent             | silent               | silent         | –                | silent                | silent            | –                    |
-/// | disconnect       | disconnected     | disconnected       | disconnected         | disconnected   | removed          | disconnected          | disconnected      | silent: disconnected |
+/// What each event does in each state; `–` is nothing. RB: ready or busy. RE: degraded, reported. BO: backing off or
+/// probing. WA: waking. DR: draining. UR: unavailable, reported. UX: retries exhausted. GO: silent or disconnected.
+///
+/// | event            | RB        | RE      | BO         | WA        | DR        | UR      | UX       | GO         |
+/// | ---------------- | --------- | ------- | ---------- | --------- | --------- | ------- | -------- | ---------- |
+/// | heartbeat status | follows   | follows | DR, UR     | DR, UR    | –         | follows | DR       | –          |
+/// | `state_update`   | follows   | follows | RB, DR, UR | follows   | RB¹       | follows | RB, DR   | –          |
+/// | `drain_status`   | DR        | DR      | DR         | DR        | –         | DR      | DR       | –          |
+/// | wake gap         | WA²       | warm up | warm up    | WA²       | –         | warm up | warm up  | –          |
+/// | 502              | BO        | BO      | –          | BO        | –         | –       | –        | –          |
+/// | time-out         | third: BO | –       | –          | –         | –         | –       | –        | –          |
+/// | probe answered   | –         | –       | RB, BO, UX | –         | –         | –       | –        | –          |
+/// | drain ordered    | DR        | DR      | DR         | DR        | DR        | DR      | DR       | –          |
+/// | silence          | GO        | GO      | GO         | GO        | –         | GO      | GO       | –          |
+/// | disconnect       | GO        | GO      | GO         | GO        | removed   | GO      | GO       | silent: GO |
+/// | deadline         | –         | –       | probe³     | RB        | close     | –       | –        | removed    |
+///
+/// ¹ only to ready, and only if the provider itself began to drain. ² and warm up. ³ when backing off; when probing, as
+/// a probe that was refused.
 struct ProviderStateMachine: Equatable, Sendable {
     enum State: Equatable, Sendable {
         case ready(consecutiveTimeouts: Int)

@@ -64,6 +64,7 @@ package enum RouteFailure: Error, Equatable, Sendable {
     case sessionEnded
     /// 503: the provider that the buyer insists on is not there, or cannot serve now.
     case targetCannotServe
-    /// 429 `provisional_quota_exceeded` with `Retry-After`, 1...120 seconds: beyond that OpenAI's client does not retry.
+    /// 429 `provisional_quota_exceeded` with `Retry-After`, 1...120 seconds: beyond that OpenAI's client does not
+    /// retry.
     case quotaExceeded(retryAfterSeconds: Int)
 }

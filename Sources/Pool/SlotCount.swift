@@ -3,9 +3,9 @@
 ///     free = min(maxConcurrency - active, reportedFree + activeAtReport - active), never below 0
 ///
 /// The first term is the coordinator's own count, taken at dispatch and never over `maxConcurrency`. The second is the
-/// provider's last report, moved by what was dispatched and finished since. So a report only corrects downwards (somebody
-/// else uses the machine) and, once that is over, back up to the own count; a report that crossed with a dispatch on the
-/// wire cannot make a taken slot free again.
+/// provider's last report, moved by what was dispatched and finished since. So a report only corrects downwards
+/// (somebody else uses the machine) and, once that is over, back up to the own count; a report that crossed with a
+/// dispatch on the wire cannot make a taken slot free again.
 struct SlotCount: Equatable, Sendable {
     private(set) var maxConcurrency: Int
     /// Requests dispatched and not finished.

@@ -22,7 +22,8 @@ import Testing
         ),
         (
             "pool: {heartbeat_interval_s: \"30\"}",
-            "c.yaml:2: pool.heartbeat_interval_s: found the text \"30\", expected a whole number of seconds from 1 to 3600"
+            "c.yaml:2: pool.heartbeat_interval_s: found the text \"30\", "
+                + "expected a whole number of seconds from 1 to 3600"
         ),
         (
             "pool: {heartbeat_interval_s: 30.0}",
@@ -34,7 +35,8 @@ import Testing
         ),
         (
             "pool: {degraded_max_retries: 99999999999999999999}",
-            "c.yaml:2: pool.degraded_max_retries: found 99999999999999999999, expected a whole number of probes from 1 to 100"
+            "c.yaml:2: pool.degraded_max_retries: found 99999999999999999999, "
+                + "expected a whole number of probes from 1 to 100"
         ),
         (
             "pool: {degraded_max_retries: }",
@@ -111,11 +113,13 @@ import Testing
         ),
         (
             "providers:\n  - display_name: x",
-            "c.yaml:3: providers[0].provider_id: is missing; expected 1 to 64 of the characters a-z, A-Z, 0-9, _, . and -"
+            "c.yaml:3: providers[0].provider_id: is missing; "
+                + "expected 1 to 64 of the characters a-z, A-Z, 0-9, _, . and -"
         ),
         (
             "providers:\n  - {provider_id: a b}",
-            "c.yaml:3: providers[0].provider_id: found a b, expected 1 to 64 of the characters a-z, A-Z, 0-9, _, . and -"
+            "c.yaml:3: providers[0].provider_id: found a b, "
+                + "expected 1 to 64 of the characters a-z, A-Z, 0-9, _, . and -"
         ),
         (
             "providers:\n  - provider_id: a\n  - provider_id: b\n  - provider_id: a",

@@ -88,8 +88,8 @@ import Testing
         let read = try parse(
             whole: """
                 auth: {operator_key: k, require_provider_tokens: true}
-                admission: {provisional_admission_rate_per_hour: 3, provisional_pool_max: 4, provisional_quota_per_hour: 5,
-                            provisional_tier_weight: 0.5}
+                admission: {provisional_admission_rate_per_hour: 3, provisional_pool_max: 4,
+                            provisional_quota_per_hour: 5, provisional_tier_weight: 0.5}
                 coordinator_advertised_version: {latest_binary_version: 1.8.1, required_binary_version: 1.8.0}
                 relay: {max_request_buffer_bytes: 65536}
                 """)
