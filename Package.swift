@@ -94,7 +94,9 @@ let package = Package(
         tests("Coordinator", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
         tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),
         tests("Store", ["Primitives"]),
-        tests("Agent", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
+        tests(
+            "Agent",
+            ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Transport"]),
         tests("Configuration", ["Primitives", "Pool"]),
         .testTarget(
             name: "SimulationTests",

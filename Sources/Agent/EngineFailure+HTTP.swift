@@ -1,5 +1,6 @@
 package import JSON
 package import Primitives
+package import ProviderProtocol
 
 extension EngineFailure {
     /// Longest error body that is looked at.
@@ -22,6 +23,17 @@ extension EngineFailure {
             return EngineFailure(said.isAboutContext ? .contextExceeded : .broken, message)
         default:
             return EngineFailure(.refused, message)
+        }
+    }
+
+    /// What is told to the coordinator (docs/protocol.md, section 7). It knows no status for a request that only this
+    /// engine finds malformed.
+    package var endStatus: EndStatus {
+        switch kind {
+        case .modelNotLoaded: .errorModelNotLoaded
+        case .contextExceeded: .errorContextExceeded
+        case .queueFull: .errorQueueFull
+        case .unreachable, .refused, .broken: .errorInternal
         }
     }
 

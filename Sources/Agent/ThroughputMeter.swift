@@ -12,6 +12,8 @@ package struct ThroughputMeter: Sendable, Equatable {
 
     /// Tokens per second of one answer, moving; the configured guess until there is a measurement.
     package private(set) var tokensPerSecond: Double
+    /// How long an answer takes, moving; zero until there was one.
+    package private(set) var latency = Duration.zero
     private var isMeasured = false
     private var servedCount = 0
     private var latencySum = Duration.zero
@@ -34,6 +36,7 @@ package struct ThroughputMeter: Sendable, Equatable {
     package mutating func served(tokenCount: Int, latency: Duration, generation: Duration) {
         servedCount &+= 1
         latencySum += latency
+        self.latency = self.latency == .zero ? latency : self.latency + (latency - self.latency) * Self.weight
         guard tokenCount >= Self.fewestTokens, generation > .zero else { return }
         tokenSum &+= tokenCount
         generationSum += generation

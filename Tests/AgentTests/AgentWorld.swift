@@ -1,0 +1,47 @@
+import Environment
+import Primitives
+import TestKit
+import Testing
+
+@testable import Agent
+
+/// An agent, its engine and its coordinator in a simulated world.
+final class AgentWorld {
+    let environment: SimulatedEnvironment
+    let coordinator: ScriptedCoordinator
+    let dialer: SimulatedDialer
+    let engine: ScriptedEngine
+    let agent: Agent
+    private let stops: Stops
+
+    final class Stops { var all: [Agent.Stop] = [] }
+
+    init(seed: UInt64 = 1, _ change: (inout AgentSettings) -> Void = { _ in }) throws {
+        environment = SimulatedEnvironment(seed: seed)
+        coordinator = ScriptedCoordinator(environment)
+        dialer = SimulatedDialer(environment, coordinator)
+        engine = ScriptedEngine(environment)
+        let address = try #require(CoordinatorAddress("ws://pool.example:8444"))
+        var settings = AgentSettings(
+            coordinator: address, providerID: "m4-anon", hostname: "desk", binaryVersion: "1.2.3")
+        settings.slots = 2
+        settings.throughputEstimate = 20
+        change(&settings)
+        let stops = Stops()
+        self.stops = stops
+        agent = Agent(settings: settings, engine: engine, environment: environment, dialer: dialer) {
+            stops.all.append($0)
+        }
+    }
+
+    /// Starts the agent and runs until its session is live.
+    func connect() {
+        agent.start()
+        run(.milliseconds(20))
+        #expect(agent.isConnected)
+    }
+
+    func run(_ duration: Duration) { environment.run(for: duration) }
+
+    var stopsSoFar: [Agent.Stop] { stops.all }
+}
