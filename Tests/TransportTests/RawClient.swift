@@ -68,6 +68,12 @@ struct RawClient: ~Copyable {
         return Array(bytes.prefix(count))
     }
 
+    /// Like ``receive(atMost:)``, but nothing when nothing comes for 5 ms.
+    func receiveWhatIsThere(_ limit: Int) throws -> [UInt8] {
+        var entry = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+        return poll(&entry, 1, 5) > 0 ? try receive(atMost: limit) : []
+    }
+
     func receive(exactly count: Int) throws -> [UInt8] {
         var bytes: [UInt8] = []
         while bytes.count < count {
