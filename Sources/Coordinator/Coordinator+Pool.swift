@@ -45,16 +45,18 @@ extension Coordinator {
     }
 
     private func probe(_ handle: EntryHandle) {
+        guard let session = session(handle) else { return }
         let text = "recovery-probe-\(environment.randomID().text)"
-        withByteView(text) { session(handle)?.sendPreflight($0, estimatedTokens: 128) }
+        session.recoveryProbe = text
+        withByteView(text) { session.sendPreflight($0, estimatedTokens: 128) }
     }
 
     func preflightAnswered(_ answer: PreflightAck, by session: ProviderSession) {
         guard let handle = session.handle else { return }
-        guard answer.requestID.hasPrefix("recovery-probe-") else {
-            session.request(answer.requestID)?.preflightAnswered(answer.answer)
-            return
-        }
+        if let request = session.request(answer.requestID) { return request.preflightAnswered(answer.answer) }
+        // An answer to an earlier probe says nothing about now.
+        guard let probe = session.recoveryProbe, withByteView(probe, { $0 == answer.requestID }) else { return }
+        session.recoveryProbe = nil
         var isAccepted = false
         if case .accepted = answer.answer { isAccepted = true }
         perform(pool.probeAnswered(handle, accepted: isAccepted, now: environment.now))

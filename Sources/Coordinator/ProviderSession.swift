@@ -26,6 +26,8 @@ final class ProviderSession: ConnectionHandler {
     private(set) var providerID = ""
     /// As this provider spelt it in its hello.
     private(set) var modelName = ""
+    /// The id of the recovery probe that has not been answered yet.
+    var recoveryProbe: String?
     private let connection: any Connection
     private unowned let coordinator: Coordinator
     private var decoder: FrameDecoder
