@@ -106,8 +106,7 @@ let package = Package(
             swiftSettings: settings),
         .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),
         .testTarget(
-            name: "EndToEndTests", dependencies: ["TestKit", "Primitives"], exclude: ["Engines"],
-            swiftSettings: settings),
+            name: "EndToEndTests", dependencies: ["trunkline"], exclude: ["Engines", "Python"], swiftSettings: settings),
     ],
     cxxLanguageStandard: .cxx17
 )

@@ -1,7 +1,7 @@
-/// Finds what somebody who mistyped a name may have meant.
-enum NearestName {
+/// Finds what somebody who mistyped a name may have meant: a key in a file, an option on the command line.
+package enum NearestName {
     /// The candidate with the fewest edits, if they are few for its length; the first of several.
-    static func of(_ name: String, among candidates: [String]) -> String? {
+    package static func of(_ name: String, among candidates: [String]) -> String? {
         guard name.utf8.count <= 100 else { return nil }
         var best: (distance: Int, name: String)?
         for candidate in candidates {

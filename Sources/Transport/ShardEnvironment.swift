@@ -133,6 +133,7 @@ package final class ShardEnvironment: Environment {
     @inline(__always) func enter(_ body: () -> Void) {
         guard let shard else { return }
         withoutActuallyEscaping(body) { body in
+            // Crosses no thread: assumeIsolated runs it here, before it returns.
             nonisolated(unsafe) let body = body
             shard.assumeIsolated { _ in body() }
         }

@@ -3,5 +3,5 @@ protocol Command: SendableMetatype {
     static var usage: CommandUsage { get }
 
     /// Does it, and returns when it is done. Throws ``UsageError`` and ``CommandFailure``.
-    static func run(_ arguments: Arguments) throws -> ExitCode
+    static func run(_ arguments: Arguments) async throws -> ExitCode
 }

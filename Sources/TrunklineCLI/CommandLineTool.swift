@@ -1,10 +1,13 @@
+import Configuration
+
 /// Finds the command, parses its arguments, runs it and says what went wrong.
 enum CommandLineTool {
     static let commands: [any Command.Type] = [
-        VersionCommand.self
+        ServeCommand.self, ChatCommand.self, ConfigInitCommand.self, ConfigCheckCommand.self,
+        ConfigReferenceCommand.self, VersionCommand.self,
     ]
 
-    static func run(_ words: [String]) -> ExitCode {
+    static func run(_ words: [String]) async -> ExitCode {
         guard let first = words.first else {
             Terminal.standardError.write(overview)
             return .usage
@@ -16,7 +19,7 @@ enum CommandLineTool {
         case "help":
             return help(for: Array(words.dropFirst()))
         case "--version":
-            return run(["version"])
+            return await run(["version"])
         default:
             break
         }
@@ -30,7 +33,7 @@ enum CommandLineTool {
                 Terminal.standardOutput.write(command.usage.helpText)
                 return .success
             case .run(let arguments):
-                return try command.run(arguments)
+                return try await command.run(arguments)
             }
         } catch let error as UsageError {
             complain(error.message)
@@ -80,7 +83,7 @@ enum CommandLineTool {
             )
         } else {
             complain("unknown command “\(words[0])”")
-            if let suggestion = closestMatch(to: words[0], among: names + ["help"]) {
+            if let suggestion = NearestName.of(words[0], among: names + ["help"]) {
                 advise("Did you mean trunkline \(suggestion)?")
             }
         }

@@ -18,12 +18,15 @@ struct Terminal: Sendable {
     /// Whether a person watches, rather than a pipe or a file.
     var isInteractive: Bool { isatty(descriptor) == 1 }
 
-    /// Writes everything, or gives up silently: a reader that left is no reason to fail (SIGPIPE is ignored).
-    func write(_ text: String) {
+    /// Writes everything, or gives up: a reader that left is no reason to fail (SIGPIPE is ignored).
+    /// - Returns: false when not everything could be written.
+    @discardableResult
+    func write(_ text: String) -> Bool {
         withByteView(text) { write($0) }
     }
 
-    func write(_ bytes: ByteView) {
+    @discardableResult
+    func write(_ bytes: ByteView) -> Bool {
         var rest = bytes
         while !rest.isEmpty {
             #if canImport(Glibc)
@@ -35,10 +38,24 @@ struct Terminal: Sendable {
             #endif
             if written < 0 {
                 if errno == EINTR { continue }
-                return
+                return false
             }
             rest = rest.dropFirst(written)
         }
+        return true
+    }
+
+    /// Writes text that a stranger made. A terminal that a person watches gets no control characters other than line
+    /// feed and tab, which could move its cursor, change its title or type into it; a pipe gets every byte.
+    func write(untrusted bytes: ByteView) {
+        guard isInteractive else {
+            write(bytes)
+            return
+        }
+        let harmless = bytes.string.unicodeScalars.filter {
+            $0.properties.generalCategory != .control || $0 == "\n" || $0 == "\t"
+        }
+        write(String(String.UnicodeScalarView(harmless)))
     }
 
     /// `text` in bold where that helps a person and no one asked for plain text (no-color.org).

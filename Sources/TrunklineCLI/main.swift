@@ -8,4 +8,4 @@
 
 // A peer or a pipe that goes away is an error code of write, never the end of the process.
 signal(SIGPIPE, SIG_IGN)
-exit(CommandLineTool.run(Array(CommandLine.arguments.dropFirst())).rawValue)
+exit(await CommandLineTool.run(Array(CommandLine.arguments.dropFirst())).rawValue)

@@ -1,3 +1,5 @@
+import Configuration
+
 /// Turns words into ``Arguments``: `--name value`, `--name=value`, flags, positionals, `--` before words that start
 /// with a dash.
 struct ArgumentParser {
@@ -84,6 +86,6 @@ struct ArgumentParser {
     }
 
     private func suggestion(for name: some StringProtocol) -> String? {
-        closestMatch(to: String(name), among: accepted.options.map(\.name) + ["help"]).map { "--\($0)" }
+        NearestName.of(String(name), among: accepted.options.map(\.name) + ["help"]).map { "--\($0)" }
     }
 }

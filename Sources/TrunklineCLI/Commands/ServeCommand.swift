@@ -1,0 +1,111 @@
+import Configuration
+import Environment
+import Transport
+
+enum ServeCommand: Command {
+    private static let config = ValueOption(
+        "config", "FILE", "The coordinator.yaml (without one: loopback, and a key for this run)",
+        environment: "TRUNKLINE_CONFIG")
+    private static let buyerListen = ValueOption("buyer-listen", "HOST:PORT", "Where applications connect")
+    private static let providerListen = ValueOption(
+        "provider-listen", "HOST:PORT", "Where providers and operators connect")
+
+    static let usage = CommandUsage(
+        "serve", "Run a coordinator",
+        discussion: """
+            Prints where it listens, then logs to standard error. SIGTERM lets requests in flight finish
+            for up to 30 seconds, SIGINT (Ctrl-C) for 5; a second signal ends it at once. SIGHUP reads
+            renewed certificates.
+            """,
+        options: [
+            .value(config), .value(buyerListen), .value(providerListen), .value(LogOptions.level),
+            .value(LogOptions.format),
+        ],
+        examples: [
+            "trunkline config init coordinator.yaml && trunkline serve --config coordinator.yaml",
+            "trunkline serve --buyer-listen 0.0.0.0:8443",
+        ])
+
+    static func run(_ arguments: Arguments) async throws -> ExitCode {
+        let buyer = try ListenAddress.read(buyerListen, arguments)
+        let provider = try ListenAddress.read(providerListen, arguments)
+        let configuration = try arguments[config].map(ConfigurationFile.load) ?? temporaryConfiguration()
+        var settings = CoordinatorService.Settings(configuration)
+        if let buyer { settings.buyer = buyer }
+        if let provider { settings.provider = provider }
+
+        raiseOpenFileLimit()
+        let log = try LogOptions.writer(
+            arguments, level: LogRecord.Level(configuration.logging.level),
+            format: LogFormat(configuration.logging.format))
+        defer { log.stop() }
+        let shard = try Shard.start(Shard.Settings(name: "shard", log: log))
+        let (ended, ending) = AsyncStream<Never>.makeStream()
+        do {
+            let addresses = try await shard.run { [settings] environment in
+                let service = try CoordinatorService(settings, on: environment)
+                environment.keep(service)
+                try ShutdownSignals.watch(on: environment) { [unowned service] signal in
+                    service.drain(limit: ShutdownSignals.drainLimit(after: signal)) { ending.finish() }
+                }
+                try environment.onSignal(.hangUp) { [unowned service] in service.reloadCertificates() }
+                return service.addresses
+            }
+            announce(addresses)
+        } catch {
+            await shard.stop()
+            throw error
+        }
+        for await _ in ended {}
+        await shard.stop()
+        return .success
+    }
+
+    /// For a first look: the defaults, which listen on loopback only, and a key that is shown once.
+    private static func temporaryConfiguration() -> CoordinatorConfiguration {
+        var configuration = CoordinatorConfiguration()
+        if let key = Terminal.environmentVariable("TRUNKLINE_OPERATOR_KEY"), !key.isEmpty {
+            configuration.auth.operatorKey = key
+        } else {
+            configuration.auth.operatorKey = makeRandomKey()
+            Terminal.standardError.write(
+                """
+                No --config: using the defaults. The operator key of this run is \(configuration.auth.operatorKey)
+                To keep one: trunkline config init coordinator.yaml
+
+                """)
+        }
+        configuration.logging.format = Terminal.standardError.isInteractive ? .text : .json
+        return configuration
+    }
+
+    private static func announce(_ addresses: CoordinatorService.Addresses) {
+        Terminal.standardOutput.write(
+            """
+            Buyers:    \(addresses.buyerURL)/v1
+            Providers: \(addresses.providerURL)/ws/provider
+            Operators: \(addresses.operatorURL)/poolz
+
+            """)
+    }
+}
+
+extension LogRecord.Level {
+    fileprivate init(_ level: CoordinatorConfiguration.LogLevel) {
+        switch level {
+        case .debug: self = .debug
+        case .info: self = .info
+        case .warn: self = .warn
+        case .error: self = .error
+        }
+    }
+}
+
+extension LogFormat {
+    fileprivate init(_ format: CoordinatorConfiguration.LogFormat) {
+        switch format {
+        case .json: self = .json
+        case .text: self = .text
+        }
+    }
+}

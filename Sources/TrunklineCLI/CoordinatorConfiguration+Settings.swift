@@ -1,0 +1,31 @@
+import Configuration
+import Coordinator
+import HTTPCodec
+import WebSocketCodec
+
+extension CoordinatorConfiguration {
+    /// What the core is told.
+    var coordinatorSettings: CoordinatorSettings {
+        var settings = CoordinatorSettings()
+        settings.softwareVersion = applicationVersion
+        settings.pool = poolSettings
+        settings.routing.preflightThresholdTokens = routing.preflightThresholdTokens
+        settings.routing.preflightTimeout = routing.preflightTimeout
+        settings.routing.requestTimeout = routing.requestTimeout
+        settings.providerLink.writer.waitingMessageCount = ws.writeBufferSize
+        settings.providerLink.writer.writeTimeout = ws.writeTimeout
+        settings.providerLink.handshakeTimeout = ws.handshakeTimeout
+        settings.providerLink.messageByteCount = ws.maxFrameBytes
+        settings.providerLink.unauthenticatedConnectionCount = ws.maxUnauthenticatedConnections
+        settings.providerLink.pingInterval = ws.pingInterval
+        settings.providerLink.heartbeatInterval = pool.heartbeatInterval
+        settings.providerLink.silenceTimeout = pool.heartbeatMissThreshold
+        settings.limits.http.bodyByteCount = limits.maxBodyBytes
+        settings.limits.bufferedByteCountPerRequest = limits.maxBufferedBytesPerRequest
+        settings.authentication.operatorKey = auth.operatorKey
+        settings.authentication.requiresProviderToken = auth.requireProviderToken
+        settings.versions.recommendedBinary = versions.recommended
+        settings.versions.requiredBinary = versions.required
+        return settings
+    }
+}
