@@ -98,6 +98,12 @@ final class CurlTransfer {
         return status
     }
 
+    /// Whether the request could be sent, over a new connection or an old one.
+    private var hasConnected: Bool {
+        var microseconds: curl_off_t = 0
+        return ccurl_easy_get_offset(easy, CURLINFO_PRETRANSFER_TIME_T, &microseconds) == CURLE_OK && microseconds > 0
+    }
+
     func finished(_ code: CURLcode) {
         let text = errorText.pointee == 0 ? String(cString: curl_easy_strerror(code)) : String(cString: errorText)
         switch code {
@@ -108,7 +114,7 @@ final class CurlTransfer {
         case CURLE_COULDNT_CONNECT, CURLE_COULDNT_RESOLVE_HOST, CURLE_COULDNT_RESOLVE_PROXY, CURLE_SSL_CONNECT_ERROR,
             CURLE_PEER_FAILED_VERIFICATION:
             receiver.finished(.unreachable(text))
-        case CURLE_OPERATION_TIMEDOUT where currentStatus == 0:
+        case CURLE_OPERATION_TIMEDOUT where !hasConnected:
             receiver.finished(.unreachable(text))
         default:
             receiver.finished(.broken(text))

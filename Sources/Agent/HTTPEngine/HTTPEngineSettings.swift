@@ -23,27 +23,15 @@ package struct HTTPEngineSettings: Sendable {
         guard !baseURL.contains("?"), !baseURL.contains("#") else { return nil }
         var trimmed = Substring(baseURL)
         while trimmed.hasSuffix("/") { trimmed = trimmed.dropLast() }
-        guard let authority = trimmed.range(of: "://").map({ trimmed[$0.upperBound...] }), !authority.isEmpty else {
-            return nil
-        }
+        guard !authority.isEmpty else { return nil }
         return trimmed.hasSuffix("/v1") ? String(trimmed) : trimmed + "/v1"
     }
 
+    /// Host and port.
+    private var authority: Substring { baseURL.drop { $0 != ":" }.dropFirst(3).prefix { $0 != "/" } }
+
     /// Whether the engine is on this machine: then no proxy from the environment may come between.
     var isLoopback: Bool {
-        let authority = baseURL.drop { $0 != "/" }.drop { $0 == "/" }.prefix { $0 != "/" }
-        return authority.hasPrefix("127.") || authority.hasPrefix("localhost") || authority.hasPrefix("[::1]")
-    }
-}
-
-extension Substring {
-    /// The first place where `text` stands.
-    fileprivate func range(of text: String) -> Range<Index>? {
-        var start = startIndex
-        while start < endIndex {
-            if self[start...].hasPrefix(text) { return start..<index(start, offsetBy: text.count) }
-            start = index(after: start)
-        }
-        return nil
+        authority.hasPrefix("127.") || authority.hasPrefix("localhost") || authority.hasPrefix("[::1]")
     }
 }

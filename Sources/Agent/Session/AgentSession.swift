@@ -33,7 +33,8 @@ final class AgentSession: ConnectionHandler {
     let connection: any Connection
     let parser = JSONParser()
     let usageScanner = UsageScanner()
-    unowned let owner: any AgentSessionOwner
+    /// Kept until the connection has ended, since the driver may report that after everybody else has let go.
+    let owner: any AgentSessionOwner
 
     var stage = Stage.upgrading
     var availability: Availability
