@@ -40,7 +40,9 @@ package final class LogWriter: LogSink, @unchecked Sendable {
     private enum Life { case running, stopping, stopped }
     private struct State {
         var queue: [Entry] = []
+        /// Not reported in a line yet.
         var droppedCount = 0
+        var droppedInAll: UInt64 = 0
         var isIdle = false
         var life = Life.running
         var thread: LoopThread?
@@ -88,12 +90,15 @@ package final class LogWriter: LogSink, @unchecked Sendable {
             guard case .running = state.life else { return }
             guard state.queue.count < settings.queueLimit else {
                 state.droppedCount += 1
+                state.droppedInAll += 1
                 return
             }
             state.queue.append(entry)
             if state.isIdle { uv_cond_signal(changed) }
         }
     }
+
+    package var droppedRecordCount: UInt64 { withState { $0.droppedInAll } }
 
     /// Writes what waits and ends the thread; later records are dropped. May be called repeatedly. Blocks until the
     /// descriptor has taken everything.

@@ -35,6 +35,8 @@
         return descriptor
     }
 
+    func fileDescriptorLimit(_ limit: inout rlimit) -> Int32 { getrlimit(RLIMIT_NOFILE, &limit) }
+
     let socketTypeStream = SOCK_STREAM
     let keepAliveIdleOption = TCP_KEEPALIVE
     let sendFlags = Int32(MSG_DONTWAIT)

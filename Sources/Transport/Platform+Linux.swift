@@ -32,6 +32,10 @@
         return descriptor >= 0 ? descriptor : -errno
     }
 
+    func fileDescriptorLimit(_ limit: inout rlimit) -> Int32 {
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+    }
+
     let socketTypeStream = Int32(SOCK_STREAM.rawValue)
     let keepAliveIdleOption = TCP_KEEPIDLE
     let sendFlags = Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT)

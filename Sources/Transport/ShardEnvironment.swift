@@ -37,6 +37,9 @@ package final class ShardEnvironment: Environment {
     /// What the loop's one timer is set to.
     var armedDeadline: MonotonicInstant?
 
+    /// Without the process's part, which is asked for when somebody wants it.
+    var counted = DriverStatistics()
+
     private var dirty: [SocketConnection] = []
     private var flushing: [SocketConnection] = []
     private var connections: [SocketConnection] = []
@@ -100,6 +103,14 @@ package final class ShardEnvironment: Environment {
 
     package func log(_ record: LogRecord) { logSink.write(record) }
 
+    package var statistics: DriverStatistics {
+        var statistics = counted
+        statistics.connectionsOpen = connections.count
+        statistics.logRecordsDropped = logSink.droppedRecordCount
+        statistics.process = .current()
+        return statistics
+    }
+
     // MARK: For code that lives on the loop
 
     /// The loop itself, for libraries that are driven by it (libcurl). Handles made on it must be closed by an action
@@ -147,6 +158,7 @@ package final class ShardEnvironment: Environment {
 
     func begin(on shard: Shard) {
         self.shard = shard
+        _ = ProcessStatistics.processStart
         uv_prepare_start(prepare) { handle in ShardEnvironment.of(handle?.pointee.loop)?.turnEnds(beforeSleep: true) }
         uv_check_start(check) { handle in ShardEnvironment.of(handle?.pointee.loop)?.turnEnds(beforeSleep: false) }
         uv_unref(handlePointer(prepare))
@@ -202,6 +214,9 @@ package final class ShardEnvironment: Environment {
     private func turnEnds(beforeSleep: Bool) {
         if !dirty.isEmpty { enter { flushDirty() } }
         if beforeSleep { armTimer() }
+        if turnTime != 0 {
+            counted.turnSeconds.observe(nanoseconds: currentInstant().nanoseconds &- turnTime)
+        }
         turnTime = 0
     }
 
@@ -233,6 +248,7 @@ package final class ShardEnvironment: Environment {
     var connectionCount: Int { connections.count }
 
     func adopt(_ connection: SocketConnection) {
+        counted.connectionsAccepted &+= 1
         connection.registryIndex = Int32(truncatingIfNeeded: connections.count)
         connections.append(connection)
     }

@@ -88,6 +88,7 @@ final class SocketConnection: Connection, ByteSink {
     private func readReturned(_ count: Int) {
         guard isOpen else { return }
         if count > 0 {
+            environment.counted.bytesReceived &+= UInt64(count)
             handler?.received(MutableByteView(base: environment.readBuffer, count: count))
         } else if count == Int(UV_EOF.rawValue) {
             peerHasFinished()
@@ -140,6 +141,7 @@ final class SocketConnection: Connection, ByteSink {
         case .inFlight: preconditionFailure("a batch was written while one is in flight")
         }
         guard !batch.isEmpty else { return .written }
+        environment.counted.bytesSent &+= UInt64(batch.count)
         let taken = tryWrite(batch)
         if taken == batch.count { return .written }
         if taken < 0 {
@@ -152,6 +154,7 @@ final class SocketConnection: Connection, ByteSink {
             return .closed
         }
         writeSide = .inFlight
+        environment.counted.writesDelayed &+= 1
         return .inFlight
     }
 

@@ -172,6 +172,7 @@ import Testing
 /// Keeps what it gets.
 final class CollectingLog: LogSink {
     let journal = Journal<String>()
+    var droppedRecordCount: UInt64 { 0 }
     func write(_ record: LogRecord) {
         let fields = record.fields.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
         journal.add("\(record.event) \(fields)")
