@@ -96,7 +96,10 @@ let package = Package(
         tests("Store", ["Primitives"]),
         tests(
             "Agent",
-            ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Transport"]),
+            [
+                "Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool",
+                "Coordinator", "Transport",
+            ]),
         tests("Configuration", ["Primitives", "Pool"]),
         .testTarget(
             name: "SimulationTests",

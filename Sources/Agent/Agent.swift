@@ -106,12 +106,6 @@ package final class Agent {
 
     // MARK: Stopping
 
-    /// The loop ends: lets go of everything without a word to anybody.
-    func shutDown() {
-        state = .stopped
-        engine.shutDown()
-    }
-
     private func drainTimedOut() {
         guard case .connected(let session, _) = state else { return }
         environment.log(LogRecord(.warn, "drain_timed_out", [("inflight_requests", .int(session.requests.count))]))

@@ -19,7 +19,8 @@ final class AgentWorld {
     init(seed: UInt64 = 1, _ change: (inout AgentSettings) -> Void = { _ in }) throws {
         environment = SimulatedEnvironment(seed: seed)
         coordinator = ScriptedCoordinator(environment)
-        dialer = SimulatedDialer(environment, coordinator)
+        let coordinator = coordinator
+        dialer = SimulatedDialer(environment, to: coordinator) { coordinator.joined($0, $1) }
         engine = ScriptedEngine(environment)
         let address = try #require(CoordinatorAddress("ws://pool.example:8444"))
         var settings = AgentSettings(

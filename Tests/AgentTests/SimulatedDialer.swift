@@ -2,17 +2,22 @@ import Environment
 import Primitives
 import TestKit
 
-/// Connects to the scripted coordinator, or fails as it is told.
+/// Connects to an acceptor in the simulated world, or fails as it is told.
 final class SimulatedDialer: Dialer {
     var failure: DialError?
     private(set) var dialedAt: [MonotonicInstant] = []
     private(set) var endpoints: [DialEndpoint] = []
     private let environment: SimulatedEnvironment
-    private let coordinator: ScriptedCoordinator
+    private let acceptor: any ConnectionAcceptor
+    private let joined: (_ near: SimulatedConnection, _ far: SimulatedConnection) -> Void
 
-    init(_ environment: SimulatedEnvironment, _ coordinator: ScriptedCoordinator) {
+    init(
+        _ environment: SimulatedEnvironment, to acceptor: any ConnectionAcceptor,
+        joined: @escaping (_ near: SimulatedConnection, _ far: SimulatedConnection) -> Void
+    ) {
         self.environment = environment
-        self.coordinator = coordinator
+        self.acceptor = acceptor
+        self.joined = joined
     }
 
     func dial(_ endpoint: DialEndpoint, timeout: Duration, target: any DialTarget) {
@@ -20,8 +25,8 @@ final class SimulatedDialer: Dialer {
         endpoints.append(endpoint)
         _ = environment.schedule(at: environment.now + .milliseconds(1)) { [self] in
             if let failure { return target.dialFailed(failure) }
-            let ends = environment.connect(to: coordinator) { near, half in target.dialed(near, writeHalf: half) }
-            coordinator.joined(ends.near, ends.far)
+            let ends = environment.connect(to: acceptor) { near, half in target.dialed(near, writeHalf: half) }
+            joined(ends.near, ends.far)
         }
     }
 }
