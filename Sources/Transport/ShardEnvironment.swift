@@ -175,7 +175,6 @@ package final class ShardEnvironment: Environment {
         for action in actions { action() }
         for resource in resources.values { resource.shutDown() }
         for connection in connections { connection.end(.shutdown) }
-        residents = [:]
         executor.releaseLoop()
         closeForeignHandles()
     }
@@ -203,6 +202,8 @@ package final class ShardEnvironment: Environment {
     func end() {
         phase = .ended
         timers = TimerQueue()
+        // Not before the last connection has told its handler that it ended: handlers lean on what is kept here.
+        residents = [:]
         uv_close(handlePointer(prepare), nil)
         uv_close(handlePointer(check), nil)
         uv_close(handlePointer(timer), nil)

@@ -3,7 +3,8 @@ import Configuration
 /// Finds the command, parses its arguments, runs it and says what went wrong.
 enum CommandLineTool {
     static let commands: [any Command.Type] = [
-        ServeCommand.self, ChatCommand.self, ConfigInitCommand.self, ConfigCheckCommand.self,
+        DemoCommand.self, ServeCommand.self, ProvideCommand.self, ChatCommand.self, ConfigInitCommand.self,
+        ConfigCheckCommand.self,
         ConfigReferenceCommand.self, VersionCommand.self,
     ]
 
