@@ -8,7 +8,9 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
     .enableUpcomingFeature("NonisolatedNonsendingByDefault"),
     .enableUpcomingFeature("InferIsolatedConformances"),
-    // A chunk crosses five targets; without this each crossing is a call that cannot be inlined.
+    // A chunk crosses five targets; without this each crossing is a call that cannot be inlined. The compiler does it for
+    // `public` declarations only, never for `package` ones: hence the former in Primitives and JSON, which all others use
+    // byte by byte.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 

@@ -1,14 +1,14 @@
 /// Why bytes were refused as JSON (RFC 8259).
-package struct JSONError: Error, Equatable, Sendable {
-    package enum Kind: Sendable, Equatable {
+public struct JSONError: Error, Equatable, Sendable {
+    public enum Kind: Sendable, Equatable {
         case syntax, depth, number, text, tooLarge, outOfMemory
     }
 
-    package var kind: Kind
+    public var kind: Kind
 
-    package init(_ kind: Kind) { self.kind = kind }
+    public init(_ kind: Kind) { self.kind = kind }
 
-    package var message: StaticString {
+    public var message: StaticString {
         switch kind {
         case .syntax: "not well-formed JSON"
         case .depth: "nested too deeply"

@@ -1,5 +1,5 @@
 import CSimdJSON
-package import Primitives
+public import Primitives
 
 /// Turns bytes into a ``JSONValue``: simdjson, strict about syntax, UTF-8 and surrogates.
 ///
@@ -8,27 +8,27 @@ package import Primitives
 /// - a lone surrogate escape is an error, since it has no UTF-8;
 /// - a number that no `Double` holds (`1e400`) and an integer beyond 64 bits are errors;
 /// - of members with the same name, the first one counts.
-package final class JSONParser {
+public final class JSONParser {
     /// Most arrays and objects inside one another.
-    package static let maximumDepth = 64
+    public static let maximumDepth = 64
     /// Longest document; the network's limits are tighter.
-    package static let maximumByteCount = 64 * 1024 * 1024
+    public static let maximumByteCount = 64 * 1024 * 1024
 
     private let parser: OpaquePointer?
 
-    package init() {
+    public init() {
         parser = csimdjson_parser_create(Self.maximumByteCount, Self.maximumDepth)
     }
 
     deinit { csimdjson_parser_destroy(parser) }
 
     /// Document bytes for which memory is held now.
-    package var capacity: Int { parser.map { csimdjson_parser_capacity($0) } ?? 0 }
+    public var capacity: Int { parser.map { csimdjson_parser_capacity($0) } ?? 0 }
 
     /// Parses in place: `bytes` must have ``ByteQueue/padding`` readable bytes behind it, of any content. The value is
     /// valid until the next parse and only while the parser lives (so `JSONParser().parse(…)` is wrong); `bytes` may go
     /// at once, for strings are kept unescaped by the parser.
-    package func parse(_ bytes: ByteView) throws(JSONError) -> JSONValue {
+    public func parse(_ bytes: ByteView) throws(JSONError) -> JSONValue {
         guard let parser else { throw JSONError(.outOfMemory) }
         var document = csimdjson_document()
         let outcome = csimdjson_parse(parser, bytes.base, bytes.count, &document)
@@ -39,7 +39,7 @@ package final class JSONParser {
     }
 
     /// The same for bytes without padding, at the cost of a copy.
-    package func parse(copying bytes: ByteView) throws(JSONError) -> JSONValue {
+    public func parse(copying bytes: ByteView) throws(JSONError) -> JSONValue {
         guard bytes.count <= Self.maximumByteCount else { throw JSONError(.tooLarge) }
         var padded = ByteQueue()
         padded.append(bytes)

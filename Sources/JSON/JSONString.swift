@@ -1,11 +1,11 @@
-package import Primitives
+public import Primitives
 
 /// Appends `bytes` as a JSON string, quoted and escaped (RFC 8259 section 7): `"`, `\` and what is below U+0020, the
 /// common ones in their two-character form. Everything else passes as it is, DEL and U+2028 too.
 ///
 /// Expects valid UTF-8; other bytes also pass as they are, so the result is then no more valid than they were.
 /// Output is at most 6 bytes per byte and 2 quotes.
-package func appendJSONString(_ bytes: ByteView, to queue: inout ByteQueue) {
+public func appendJSONString(_ bytes: ByteView, to queue: inout ByteQueue) {
     // Room for what text usually needs, in one piece, so that a long body does not grow the queue step by step.
     _ = queue.reserve(bytes.count + bytes.count / 8 + 16)
     queue.append(UInt8(ascii: "\""))
@@ -21,7 +21,7 @@ package func appendJSONString(_ bytes: ByteView, to queue: inout ByteQueue) {
 }
 
 /// Bytes that ``appendJSONString(_:to:)`` appends, quotes included.
-package func jsonStringByteCount(_ bytes: ByteView) -> Int {
+public func jsonStringByteCount(_ bytes: ByteView) -> Int {
     var count = bytes.count + 2
     let base = UnsafeRawPointer(bytes.base)
     var offset = 0

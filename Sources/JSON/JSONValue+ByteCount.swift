@@ -3,7 +3,7 @@ import Primitives
 extension JSONValue {
     /// Bytes of this value in its shortest form, as ``JSONWriter/value(_:)`` would write it; the estimate of a prompt's
     /// tokens starts from it. O(bytes).
-    package var serializedByteCount: Int {
+    public var serializedByteCount: Int {
         switch kind {
         case .object:
             var total = 2

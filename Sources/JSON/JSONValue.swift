@@ -1,6 +1,6 @@
-package import Primitives
+public import Primitives
 
-package enum JSONKind: Sendable, Equatable {
+public enum JSONKind: Sendable, Equatable {
     case object, array, string, integer, double, bool, null
 }
 
@@ -8,7 +8,7 @@ package enum JSONKind: Sendable, Equatable {
 ///
 /// It points into simdjson's tape (simdjson's doc/tape.md): one word per value, whose upper byte is the value's type;
 /// a number has its bits in the word behind, a container the index of the word behind its end.
-package struct JSONValue {
+public struct JSONValue {
     private let tape: UnsafePointer<UInt64>
     private let strings: UnsafePointer<UInt8>
     private let index: Int
@@ -56,7 +56,7 @@ package struct JSONValue {
         return ByteView(base: start + 4, count: Int(length))
     }
 
-    package var kind: JSONKind {
+    public var kind: JSONKind {
         switch tag {
         case Tag.object: .object
         case Tag.array: .array
@@ -69,15 +69,15 @@ package struct JSONValue {
     }
 
     /// The unescaped bytes of a string: valid UTF-8, in which U+0000 may occur.
-    @inline(__always) package var string: ByteView? { tag == Tag.string ? text : nil }
+    @inline(__always) public var string: ByteView? { tag == Tag.string ? text : nil }
 
     /// A number written as an integer that fits. nil for `1.0` and for what is beyond `Int.max`.
-    @inline(__always) package var int: Int? {
+    @inline(__always) public var int: Int? {
         tag == Tag.signed ? Int(truncatingIfNeeded: Int64(bitPattern: numberBits)) : nil
     }
 
     /// Any number; always finite. Integers beyond 2^53 are rounded.
-    package var double: Double? {
+    public var double: Double? {
         switch tag {
         case Tag.double: Double(bitPattern: numberBits)
         case Tag.signed: Double(Int64(bitPattern: numberBits))
@@ -86,7 +86,7 @@ package struct JSONValue {
         }
     }
 
-    package var bool: Bool? {
+    public var bool: Bool? {
         switch tag {
         case Tag.yes: true
         case Tag.no: false
@@ -94,12 +94,12 @@ package struct JSONValue {
         }
     }
 
-    @inline(__always) package var isNull: Bool { tag == Tag.null }
-    @inline(__always) package var isObject: Bool { tag == Tag.object }
-    @inline(__always) package var isArray: Bool { tag == Tag.array }
+    @inline(__always) public var isNull: Bool { tag == Tag.null }
+    @inline(__always) public var isObject: Bool { tag == Tag.object }
+    @inline(__always) public var isArray: Bool { tag == Tag.array }
 
     /// Elements of an array or members of an object, nil for anything else. O(1), O(n) beyond 16 million.
-    package var count: Int? {
+    public var count: Int? {
         guard isObject || isArray else { return nil }
         let counted = Int(truncatingIfNeeded: word >> 32 & 0xFF_FFFF)
         if counted < 0xFF_FFFF { return counted }
@@ -110,42 +110,42 @@ package struct JSONValue {
     }
 
     /// The first member of that name; nil if there is none or this is no object. O(members).
-    package subscript(_ key: StaticString) -> JSONValue? {
+    public subscript(_ key: StaticString) -> JSONValue? {
         let wanted = ByteView(key)
         for member in members where member.key == wanted { return member.value }
         return nil
     }
 
     /// The members in the order of the document; empty if this is no object.
-    @inline(__always) package var members: Members {
+    @inline(__always) public var members: Members {
         Members(value: self, position: index + 1, end: isObject ? endIndex - 1 : index + 1)
     }
 
     /// The elements of an array; empty if this is none.
-    @inline(__always) package var elements: Elements {
+    @inline(__always) public var elements: Elements {
         Elements(value: self, position: index + 1, end: isArray ? endIndex - 1 : index + 1)
     }
 
     /// Calls `body` with each member until it answers false. Does nothing if this is no object.
-    @inline(__always) package func forEachMember<Failure: Error>(
+    @inline(__always) public func forEachMember<Failure: Error>(
         _ body: (ByteView, JSONValue) throws(Failure) -> Bool
     ) throws(Failure) {
         for (key, value) in members { guard try body(key, value) else { return } }
     }
 
     /// Calls `body` with each element until it answers false. Does nothing if this is no array.
-    @inline(__always) package func forEachElement<Failure: Error>(
+    @inline(__always) public func forEachElement<Failure: Error>(
         _ body: (JSONValue) throws(Failure) -> Bool
     ) throws(Failure) {
         for value in elements { guard try body(value) else { return } }
     }
 
-    package struct Members: Sequence, IteratorProtocol {
+    public struct Members: Sequence, IteratorProtocol {
         fileprivate let value: JSONValue
         fileprivate var position: Int
         fileprivate let end: Int
 
-        @inline(__always) package mutating func next() -> (key: ByteView, value: JSONValue)? {
+        @inline(__always) public mutating func next() -> (key: ByteView, value: JSONValue)? {
             guard position < end else { return nil }
             let key = value.at(position).text
             let member = value.at(position + 1)
@@ -154,12 +154,12 @@ package struct JSONValue {
         }
     }
 
-    package struct Elements: Sequence, IteratorProtocol {
+    public struct Elements: Sequence, IteratorProtocol {
         fileprivate let value: JSONValue
         fileprivate var position: Int
         fileprivate let end: Int
 
-        @inline(__always) package mutating func next() -> JSONValue? {
+        @inline(__always) public mutating func next() -> JSONValue? {
             guard position < end else { return nil }
             let element = value.at(position)
             position = element.nextIndex

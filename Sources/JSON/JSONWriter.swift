@@ -1,46 +1,46 @@
-package import Primitives
+public import Primitives
 
 /// Writes JSON to the end of a ``ByteQueue`` and sets the commas. That objects and arrays are closed, and that a member
 /// has a key and one value, is the caller's affair.
-package struct JSONWriter: ~Copyable {
+public struct JSONWriter: ~Copyable {
     private var queue: ByteQueue
     private var needsComma = false
 
     /// See ``Primitives/ByteQueue/appendJSON(_:)`` for writing to a queue that one does not own.
-    package init(_ queue: consuming ByteQueue = ByteQueue()) { self.queue = queue }
+    public init(_ queue: consuming ByteQueue = ByteQueue()) { self.queue = queue }
 
     /// The queue, with the text behind what it held before.
-    package consuming func finish() -> ByteQueue { queue }
+    public consuming func finish() -> ByteQueue { queue }
 
     @inline(__always) private mutating func separate() {
         if needsComma { queue.append(UInt8(ascii: ",")) }
         needsComma = true
     }
 
-    @inline(__always) package mutating func beginObject() {
+    @inline(__always) public mutating func beginObject() {
         separate()
         queue.append(UInt8(ascii: "{"))
         needsComma = false
     }
 
-    @inline(__always) package mutating func endObject() {
+    @inline(__always) public mutating func endObject() {
         queue.append(UInt8(ascii: "}"))
         needsComma = true
     }
 
-    @inline(__always) package mutating func beginArray() {
+    @inline(__always) public mutating func beginArray() {
         separate()
         queue.append(UInt8(ascii: "["))
         needsComma = false
     }
 
-    @inline(__always) package mutating func endArray() {
+    @inline(__always) public mutating func endArray() {
         queue.append(UInt8(ascii: "]"))
         needsComma = true
     }
 
     /// A name out of the source code: it must need no escape.
-    @inline(__always) package mutating func key(_ name: StaticString) {
+    @inline(__always) public mutating func key(_ name: StaticString) {
         separate()
         queue.append(UInt8(ascii: "\""))
         queue.append(name)
@@ -49,109 +49,109 @@ package struct JSONWriter: ~Copyable {
     }
 
     /// A name that came from elsewhere.
-    package mutating func key(_ name: ByteView) {
+    public mutating func key(_ name: ByteView) {
         separate()
         appendJSONString(name, to: &queue)
         queue.append(UInt8(ascii: ":"))
         needsComma = false
     }
 
-    package mutating func key(text name: String) { withByteView(name) { key($0) } }
+    public mutating func key(text name: String) { withByteView(name) { key($0) } }
 
     /// See ``appendJSONString(_:to:)``.
-    package mutating func string(_ bytes: ByteView) {
+    public mutating func string(_ bytes: ByteView) {
         separate()
         appendJSONString(bytes, to: &queue)
     }
 
-    package mutating func string(_ text: String) { withByteView(text) { string($0) } }
+    public mutating func string(_ text: String) { withByteView(text) { string($0) } }
 
     /// A text out of the source code: it must need no escape.
-    @inline(__always) package mutating func literal(_ text: StaticString) {
+    @inline(__always) public mutating func literal(_ text: StaticString) {
         separate()
         queue.append(UInt8(ascii: "\""))
         queue.append(text)
         queue.append(UInt8(ascii: "\""))
     }
 
-    package mutating func string(_ id: UniqueID) {
+    public mutating func string(_ id: UniqueID) {
         separate()
         queue.append(UInt8(ascii: "\""))
         id.append(to: &queue)
         queue.append(UInt8(ascii: "\""))
     }
 
-    package mutating func int(_ number: Int) {
+    public mutating func int(_ number: Int) {
         separate()
         queue.append(decimal: number)
     }
 
     /// The shortest text that reads back as the same number; null for what JSON cannot say (infinite, not a number).
-    package mutating func double(_ number: Double) {
+    public mutating func double(_ number: Double) {
         separate()
         if number.isFinite { queue.append(number.description) } else { queue.append("null") }
     }
 
-    package mutating func bool(_ value: Bool) {
+    public mutating func bool(_ value: Bool) {
         separate()
         queue.append(value ? "true" : "false")
     }
 
-    package mutating func null() {
+    public mutating func null() {
         separate()
         queue.append("null")
     }
 
     /// Text that is one JSON value already.
-    package mutating func raw(_ value: ByteView) {
+    public mutating func raw(_ value: ByteView) {
         separate()
         queue.append(value)
     }
 
     /// One value that `body` appends itself.
-    @inline(__always) package mutating func raw(_ body: (inout ByteQueue) -> Void) {
+    @inline(__always) public mutating func raw(_ body: (inout ByteQueue) -> Void) {
         separate()
         body(&queue)
     }
 }
 
 extension JSONWriter {
-    package mutating func member(_ name: StaticString, _ text: ByteView) {
+    public mutating func member(_ name: StaticString, _ text: ByteView) {
         key(name)
         string(text)
     }
 
-    package mutating func member(_ name: StaticString, _ text: String) {
+    public mutating func member(_ name: StaticString, _ text: String) {
         key(name)
         string(text)
     }
 
-    package mutating func member(_ name: StaticString, literal text: StaticString) {
+    public mutating func member(_ name: StaticString, literal text: StaticString) {
         key(name)
         literal(text)
     }
 
-    package mutating func member(_ name: StaticString, _ id: UniqueID) {
+    public mutating func member(_ name: StaticString, _ id: UniqueID) {
         key(name)
         string(id)
     }
 
-    package mutating func member(_ name: StaticString, _ number: Int) {
+    public mutating func member(_ name: StaticString, _ number: Int) {
         key(name)
         int(number)
     }
 
-    package mutating func member(_ name: StaticString, _ number: Double) {
+    public mutating func member(_ name: StaticString, _ number: Double) {
         key(name)
         double(number)
     }
 
-    package mutating func member(_ name: StaticString, _ value: Bool) {
+    public mutating func member(_ name: StaticString, _ value: Bool) {
         key(name)
         bool(value)
     }
 
-    package mutating func memberNull(_ name: StaticString) {
+    public mutating func memberNull(_ name: StaticString) {
         key(name)
         null()
     }
@@ -159,7 +159,7 @@ extension JSONWriter {
 
 extension ByteQueue {
     /// Appends the JSON that `body` writes.
-    @inline(__always) package mutating func appendJSON<Failure: Error>(
+    @inline(__always) public mutating func appendJSON<Failure: Error>(
         _ body: (inout JSONWriter) throws(Failure) -> Void
     ) throws(Failure) {
         var writer = JSONWriter(self)
@@ -175,7 +175,7 @@ extension ByteQueue {
 
 extension JSONWriter {
     /// A parsed value written again in its shortest form; members keep their order.
-    package mutating func value(_ value: JSONValue) {
+    public mutating func value(_ value: JSONValue) {
         switch value.kind {
         case .object:
             beginObject()

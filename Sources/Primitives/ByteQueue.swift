@@ -2,9 +2,9 @@
 ///
 /// An empty queue owns no memory, so an idle connection costs none. ``padding`` readable bytes follow the content,
 /// which lets vector code (simdjson) read past the end without a copy.
-package struct ByteQueue: ~Copyable {
+public struct ByteQueue: ~Copyable {
     /// Bytes that may be read, but mean nothing, behind ``view``.
-    package static let padding = 64
+    public static let padding = 64
     /// Memory kept by an emptied queue that is still in use; more is given back.
     private static let keptCapacity = 16 * 1024
 
@@ -13,52 +13,52 @@ package struct ByteQueue: ~Copyable {
     private var head = 0
     private var tail = 0
 
-    package init() {}
+    public init() {}
 
     deinit { storage?.deallocate() }
 
-    @inline(__always) package var count: Int { tail - head }
-    @inline(__always) package var isEmpty: Bool { tail == head }
+    @inline(__always) public var count: Int { tail - head }
+    @inline(__always) public var isEmpty: Bool { tail == head }
     /// Bytes of memory held, padding included.
-    package var allocatedByteCount: Int { storage == nil ? 0 : capacity + Self.padding }
+    public var allocatedByteCount: Int { storage == nil ? 0 : capacity + Self.padding }
 
     /// What waits. Valid until the next mutation.
-    @inline(__always) package var view: ByteView {
+    @inline(__always) public var view: ByteView {
         guard let storage else { return .empty }
         return ByteView(base: storage + head, count: tail - head)
     }
 
     /// What waits, open to change in place. Valid until the next mutation.
-    @inline(__always) package var mutableView: MutableByteView? {
+    @inline(__always) public var mutableView: MutableByteView? {
         mutating get {
             guard let storage else { return nil }
             return MutableByteView(base: storage + head, count: tail - head)
         }
     }
 
-    @inline(__always) package mutating func append(_ byte: UInt8) {
+    @inline(__always) public mutating func append(_ byte: UInt8) {
         reserve(1)[0] = byte
         tail += 1
     }
 
-    @inline(__always) package mutating func append(_ bytes: ByteView) {
+    @inline(__always) public mutating func append(_ bytes: ByteView) {
         let target = reserve(bytes.count)
         memoryCopy(target, bytes.base, bytes.count)
         tail += bytes.count
     }
 
-    @inline(__always) package mutating func append(_ literal: StaticString) {
+    @inline(__always) public mutating func append(_ literal: StaticString) {
         append(ByteView(literal))
     }
 
-    package mutating func append(_ array: [UInt8]) { withByteView(array) { append($0) } }
+    public mutating func append(_ array: [UInt8]) { withByteView(array) { append($0) } }
 
-    package mutating func append(_ text: String) {
+    public mutating func append(_ text: String) {
         withByteView(text) { append($0) }
     }
 
     /// Decimal digits of `number`. O(digits).
-    package mutating func append(decimal number: Int) {
+    public mutating func append(decimal number: Int) {
         var magnitude = number.magnitude
         let target = reserve(20)
         var length = 0
@@ -83,7 +83,7 @@ package struct ByteQueue: ~Copyable {
     }
 
     /// Lower-case hexadecimal digits of `number`, without leading zeros.
-    package mutating func append(hexadecimal number: Int) {
+    public mutating func append(hexadecimal number: Int) {
         let value = UInt(bitPattern: number)
         var shift = max(0, (UInt.bitWidth - 1 - value.leadingZeroBitCount) / 4 * 4)
         if value == 0 { shift = 0 }
@@ -99,33 +99,33 @@ package struct ByteQueue: ~Copyable {
     }
 
     /// Room for `length` bytes behind the content; say with ``commit(_:)`` how many were written.
-    @inline(__always) package mutating func reserve(_ length: Int) -> UnsafeMutablePointer<UInt8> {
+    @inline(__always) public mutating func reserve(_ length: Int) -> UnsafeMutablePointer<UInt8> {
         if let storage, capacity - tail >= length { return storage + tail }
         return makeRoom(for: length)
     }
 
     /// Counts `length` bytes, written where ``reserve(_:)`` pointed, as content.
-    @inline(__always) package mutating func commit(_ length: Int) {
+    @inline(__always) public mutating func commit(_ length: Int) {
         precondition(length >= 0 && length <= capacity - tail, "more committed than reserved")
         tail += length
     }
 
     /// Removes `length` bytes from the front.
-    @inline(__always) package mutating func consume(_ length: Int) {
+    @inline(__always) public mutating func consume(_ length: Int) {
         precondition(length >= 0 && length <= tail - head, "more consumed than waits")
         head += length
         if head == tail { rewind() }
     }
 
     /// Cuts the content back to its first `length` bytes.
-    @inline(__always) package mutating func truncate(to length: Int) {
+    @inline(__always) public mutating func truncate(to length: Int) {
         precondition(length >= 0 && length <= tail - head, "truncated to more than waits")
         tail = head + length
     }
 
     /// Moves the content from `offset` on by `distance` bytes; what the move uncovers or overwrites is the caller's
     /// affair. Used where a header turned out to be shorter or longer than the room left for it.
-    package mutating func shift(from offset: Int, by distance: Int) {
+    public mutating func shift(from offset: Int, by distance: Int) {
         precondition(offset >= 0 && offset <= count && offset + distance >= 0, "shift outside the content")
         let length = count - offset
         if distance > 0 { _ = reserve(distance) }
@@ -136,7 +136,7 @@ package struct ByteQueue: ~Copyable {
     }
 
     /// Drops everything and gives the memory back.
-    package mutating func removeAll() {
+    public mutating func removeAll() {
         storage?.deallocate()
         storage = nil
         capacity = 0
@@ -151,7 +151,7 @@ package struct ByteQueue: ~Copyable {
     }
 
     /// Gives back the memory of an empty queue, for a connection that goes idle.
-    package mutating func releaseIfEmpty() {
+    public mutating func releaseIfEmpty() {
         if isEmpty { removeAll() }
     }
 

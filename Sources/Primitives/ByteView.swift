@@ -3,16 +3,16 @@
 /// Valid only during the call that hands it over: copy (``array``, ``ByteQueue/append(_:)``) what must live longer.
 /// Every access is bounds-checked in release builds too: an index that a peer could choose ends in a trap in tests,
 /// never in a read of foreign memory.
-package struct ByteView {
-    package let base: UnsafePointer<UInt8>
-    package let count: Int
+public struct ByteView {
+    public let base: UnsafePointer<UInt8>
+    public let count: Int
 
-    @inline(__always) package init(base: UnsafePointer<UInt8>, count: Int) {
+    @inline(__always) public init(base: UnsafePointer<UInt8>, count: Int) {
         self.base = base
         self.count = count
     }
 
-    package init(_ buffer: UnsafeRawBufferPointer) {
+    public init(_ buffer: UnsafeRawBufferPointer) {
         if let address = buffer.baseAddress {
             self.init(base: address.assumingMemoryBound(to: UInt8.self), count: buffer.count)
         } else {
@@ -21,58 +21,58 @@ package struct ByteView {
     }
 
     /// A view of a literal: lives for ever.
-    @inline(__always) package init(_ literal: StaticString) {
+    @inline(__always) public init(_ literal: StaticString) {
         self.init(base: literal.utf8Start, count: literal.utf8CodeUnitCount)
     }
 
-    @inline(__always) package static var empty: ByteView { ByteView("") }
+    @inline(__always) public static var empty: ByteView { ByteView("") }
 
-    @inline(__always) package var isEmpty: Bool { count == 0 }
+    @inline(__always) public var isEmpty: Bool { count == 0 }
 
-    @inline(__always) package subscript(index: Int) -> UInt8 {
+    @inline(__always) public subscript(index: Int) -> UInt8 {
         precondition(UInt(bitPattern: index) < UInt(bitPattern: count), "index outside the view")
         return base[index]
     }
 
-    @inline(__always) package subscript(range: Range<Int>) -> ByteView {
+    @inline(__always) public subscript(range: Range<Int>) -> ByteView {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
         return ByteView(base: base + range.lowerBound, count: range.count)
     }
 
-    @inline(__always) package func prefix(_ length: Int) -> ByteView { self[0..<min(max(length, 0), count)] }
-    @inline(__always) package func dropFirst(_ length: Int) -> ByteView { self[min(max(length, 0), count)..<count] }
+    @inline(__always) public func prefix(_ length: Int) -> ByteView { self[0..<min(max(length, 0), count)] }
+    @inline(__always) public func dropFirst(_ length: Int) -> ByteView { self[min(max(length, 0), count)..<count] }
 
-    package var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
+    public var buffer: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
 
     /// A copy. O(n).
-    package var array: [UInt8] { Array(buffer) }
+    public var array: [UInt8] { Array(buffer) }
 
     /// A copy as text; bytes that are not UTF-8 become U+FFFD. For cold paths and logs.
-    package var string: String { String(decoding: buffer, as: UTF8.self) }
+    public var string: String { String(decoding: buffer, as: UTF8.self) }
 
     /// The offset of the first `byte` at or after `start`. O(n).
-    package func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
+    public func firstIndex(of byte: UInt8, from start: Int = 0) -> Int? {
         guard start < count else { return nil }
         guard let hit = memoryFind(base + start, byte, count - start) else { return nil }
         return hit - base
     }
 
-    @inline(__always) package static func == (left: ByteView, right: ByteView) -> Bool {
+    @inline(__always) public static func == (left: ByteView, right: ByteView) -> Bool {
         left.count == right.count && memoryEqual(left.base, right.base, left.count)
     }
 
-    @inline(__always) package static func == (left: ByteView, right: StaticString) -> Bool { left == ByteView(right) }
+    @inline(__always) public static func == (left: ByteView, right: StaticString) -> Bool { left == ByteView(right) }
 
     /// Compares without regard to the case of ASCII letters, as HTTP field names and tokens ask (RFC 9110 5.1).
-    package func equalsIgnoringCase(_ other: ByteView) -> Bool {
+    public func equalsIgnoringCase(_ other: ByteView) -> Bool {
         guard count == other.count else { return false }
         for index in 0..<count where asciiLowercased(base[index]) != asciiLowercased(other.base[index]) { return false }
         return true
     }
 
-    package func equalsIgnoringCase(_ literal: StaticString) -> Bool { equalsIgnoringCase(ByteView(literal)) }
+    public func equalsIgnoringCase(_ literal: StaticString) -> Bool { equalsIgnoringCase(ByteView(literal)) }
 
-    @inline(__always) package func hasPrefix(_ literal: StaticString) -> Bool {
+    @inline(__always) public func hasPrefix(_ literal: StaticString) -> Bool {
         prefix(literal.utf8CodeUnitCount) == ByteView(literal)
     }
 }
@@ -82,48 +82,48 @@ extension ByteView: Equatable {}
 @available(*, unavailable) extension ByteView: Sendable {}
 
 /// A borrowed run of bytes that may be changed in place (unmasking). Same lifetime rule as ``ByteView``.
-package struct MutableByteView {
-    package let base: UnsafeMutablePointer<UInt8>
-    package let count: Int
+public struct MutableByteView {
+    public let base: UnsafeMutablePointer<UInt8>
+    public let count: Int
 
-    @inline(__always) package init(base: UnsafeMutablePointer<UInt8>, count: Int) {
+    @inline(__always) public init(base: UnsafeMutablePointer<UInt8>, count: Int) {
         self.base = base
         self.count = count
     }
 
-    @inline(__always) package var isEmpty: Bool { count == 0 }
+    @inline(__always) public var isEmpty: Bool { count == 0 }
 
-    @inline(__always) package subscript(index: Int) -> UInt8 {
+    @inline(__always) public subscript(index: Int) -> UInt8 {
         precondition(UInt(bitPattern: index) < UInt(bitPattern: count), "index outside the view")
         return base[index]
     }
 
-    @inline(__always) package subscript(range: Range<Int>) -> MutableByteView {
+    @inline(__always) public subscript(range: Range<Int>) -> MutableByteView {
         precondition(range.lowerBound >= 0 && range.upperBound <= count, "range outside the view")
         return MutableByteView(base: base + range.lowerBound, count: range.count)
     }
 
-    @inline(__always) package func prefix(_ length: Int) -> MutableByteView { self[0..<min(max(length, 0), count)] }
-    @inline(__always) package func dropFirst(_ length: Int) -> MutableByteView {
+    @inline(__always) public func prefix(_ length: Int) -> MutableByteView { self[0..<min(max(length, 0), count)] }
+    @inline(__always) public func dropFirst(_ length: Int) -> MutableByteView {
         self[min(max(length, 0), count)..<count]
     }
 
-    @inline(__always) package var readOnly: ByteView { ByteView(base: base, count: count) }
+    @inline(__always) public var readOnly: ByteView { ByteView(base: base, count: count) }
 }
 
 @available(*, unavailable) extension MutableByteView: Sendable {}
 
-@inline(__always) package func asciiLowercased(_ byte: UInt8) -> UInt8 {
+@inline(__always) public func asciiLowercased(_ byte: UInt8) -> UInt8 {
     byte &- 0x41 < 26 ? byte | 0x20 : byte
 }
 
 /// Lends the bytes of `array` for the duration of `body`.
-package func withByteView<Result>(_ array: [UInt8], _ body: (ByteView) throws -> Result) rethrows -> Result {
+public func withByteView<Result>(_ array: [UInt8], _ body: (ByteView) throws -> Result) rethrows -> Result {
     try array.withUnsafeBytes { try body(ByteView($0)) }
 }
 
 /// Lends the UTF-8 bytes of `text` for the duration of `body`.
-package func withByteView<Result>(_ text: String, _ body: (ByteView) throws -> Result) rethrows -> Result {
+public func withByteView<Result>(_ text: String, _ body: (ByteView) throws -> Result) rethrows -> Result {
     var text = text
     return try text.withUTF8 { try body(ByteView(UnsafeRawBufferPointer($0))) }
 }

@@ -1,8 +1,8 @@
 /// xoshiro256**: the same seed gives the same numbers on every machine. Not for secrets.
-package struct SeededRandom: RandomNumberGenerator, Sendable {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: (UInt64, UInt64, UInt64, UInt64)
 
-    package init(seed: UInt64) {
+    public init(seed: UInt64) {
         // SplitMix64 spreads a small seed over the whole state, as the generator's authors advise.
         var mixer = seed
         func next() -> UInt64 {
@@ -15,7 +15,7 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
         state = (next(), next(), next(), next())
     }
 
-    package mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         func rotated(_ value: UInt64, _ by: UInt64) -> UInt64 { value << by | value >> (64 - by) }
         let result = rotated(state.1 &* 5, 7) &* 9
         let shifted = state.1 << 17
@@ -29,5 +29,5 @@ package struct SeededRandom: RandomNumberGenerator, Sendable {
     }
 
     /// True in `share` of all calls, 0...1.
-    package mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
+    public mutating func chance(_ share: Double) -> Bool { Double.random(in: 0..<1, using: &self) < share }
 }

@@ -2,7 +2,7 @@
 ///
 /// Holds no clock; a driver asks ``nextDeadline`` and calls ``popExpired(now:)``. Insert and pop cost O(log n), cancel
 /// O(1): a cancelled entry stays in the heap until it surfaces, and the heap is rebuilt when such entries prevail.
-package struct TimerQueue<Payload> {
+public struct TimerQueue<Payload> {
     private struct Entry {
         var deadline: MonotonicInstant
         var id: TimerID
@@ -15,13 +15,13 @@ package struct TimerQueue<Payload> {
     private var payloads: [TimerID: Payload] = [:]
     private var lastNumber: UInt64 = 0
 
-    package init() {}
+    public init() {}
 
     /// Timers that will still fire.
-    package var count: Int { payloads.count }
-    package var isEmpty: Bool { payloads.isEmpty }
+    public var count: Int { payloads.count }
+    public var isEmpty: Bool { payloads.isEmpty }
 
-    package mutating func schedule(at deadline: MonotonicInstant, _ payload: Payload) -> TimerID {
+    public mutating func schedule(at deadline: MonotonicInstant, _ payload: Payload) -> TimerID {
         lastNumber += 1
         let id = TimerID(number: lastNumber)
         payloads[id] = payload
@@ -31,12 +31,12 @@ package struct TimerQueue<Payload> {
     }
 
     /// Harmless for an id that has fired or was cancelled before.
-    package mutating func cancel(_ id: TimerID) {
+    public mutating func cancel(_ id: TimerID) {
         guard payloads.removeValue(forKey: id) != nil else { return }
         if heap.count > 64 && heap.count > payloads.count * 2 { rebuild() }
     }
 
-    package var nextDeadline: MonotonicInstant? {
+    public var nextDeadline: MonotonicInstant? {
         mutating get {
             while let first = heap.first {
                 if payloads[first.id] != nil { return first.deadline }
@@ -47,7 +47,7 @@ package struct TimerQueue<Payload> {
     }
 
     /// The earliest timer whose deadline has come, or nil.
-    package mutating func popExpired(now: MonotonicInstant) -> Payload? {
+    public mutating func popExpired(now: MonotonicInstant) -> Payload? {
         guard let deadline = nextDeadline, deadline <= now else { return nil }
         let id = heap[0].id
         removeFirst()
@@ -91,6 +91,8 @@ package struct TimerQueue<Payload> {
 }
 
 /// Names one scheduled timer; never reused within a driver.
-package struct TimerID: Hashable, Sendable {
-    package let number: UInt64
+public struct TimerID: Hashable, Sendable {
+    public let number: UInt64
 }
+
+extension TimerQueue: Sendable where Payload: Sendable {}

@@ -1,23 +1,23 @@
 /// 128 bits that name a session, a request or an attempt; written as a UUID (RFC 9562).
-package struct UniqueID: Hashable, Sendable {
-    package var high: UInt64
-    package var low: UInt64
+public struct UniqueID: Hashable, Sendable {
+    public var high: UInt64
+    public var low: UInt64
 
-    package init(high: UInt64, low: UInt64) {
+    public init(high: UInt64, low: UInt64) {
         self.high = high
         self.low = low
     }
 
     /// A version 4 UUID out of 128 random bits.
-    package init(randomHigh: UInt64, randomLow: UInt64) {
+    public init(randomHigh: UInt64, randomLow: UInt64) {
         high = randomHigh & ~0xF000 | 0x4000
         low = randomLow & ~(0xC000 << 48) | 0x8000 << 48
     }
 
-    package static let textByteCount = 36
+    public static let textByteCount = 36
 
     /// Reads the 36-byte form; upper-case digits are accepted.
-    package init?(_ text: ByteView) {
+    public init?(_ text: ByteView) {
         guard text.count == Self.textByteCount, text[8] == 0x2D, text[13] == 0x2D, text[18] == 0x2D, text[23] == 0x2D
         else { return nil }
         let base = UnsafeRawPointer(text.base)
@@ -31,13 +31,13 @@ package struct UniqueID: Hashable, Sendable {
         self.init(high: first << 32 | second, low: third << 32 | fourth)
     }
 
-    package var text: String {
+    public var text: String {
         var queue = ByteQueue()
         append(to: &queue)
         return queue.view.string
     }
 
-    package func append(to queue: inout ByteQueue) {
+    public func append(to queue: inout ByteQueue) {
         let target = UnsafeMutableRawPointer(queue.reserve(Self.textByteCount))
         func put(_ digits: UInt64, _ offset: Int) {
             target.storeBytes(of: digits.littleEndian, toByteOffset: offset, as: UInt64.self)
@@ -86,7 +86,7 @@ package struct UniqueID: Hashable, Sendable {
     return nibbles &+ 0x3030_3030_3030_3030 &+ isLetter &* 0x27
 }
 
-@inline(__always) package func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
+@inline(__always) public func hexadecimalDigit(_ byte: UInt8) -> UInt8? {
     switch byte {
     case 0x30...0x39: byte - 0x30
     case 0x41...0x46: byte - 0x37

@@ -1,6 +1,6 @@
 extension WallTime {
     /// `2026-01-31T09:15:00.123Z`: RFC 3339 in UTC with milliseconds.
-    package var rfc3339: String {
+    public var rfc3339: String {
         let seconds = unixSeconds
         let days = seconds >= 0 ? seconds / 86_400 : (seconds - 86_399) / 86_400
         let secondOfDay = Int(seconds - days * 86_400)
@@ -17,7 +17,7 @@ extension WallTime {
     }
 
     /// The Gregorian date `days` after 1970-01-01, counted in eras of 400 years that begin on 1 March.
-    package static func civil(fromDays days: Int) -> (year: Int, month: Int, day: Int) {
+    public static func civil(fromDays days: Int) -> (year: Int, month: Int, day: Int) {
         let shifted = days + 719_468
         let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
         let dayOfEra = shifted - era * 146_097
