@@ -99,6 +99,7 @@ struct piece {
 struct frame {  // a piece as it stands in a masked WebSocket frame
     uint8_t *data;
     size_t count, header, id_at, seq_at, number_at, sequence_at, stamp_at;  // offsets from the frame's first byte
+    uint8_t mask[4];
 };
 struct request_body {
     uint8_t *data, *escaped;
@@ -113,7 +114,8 @@ extern uint8_t mask[4];
 #define IDLE_MODEL "bench-idle"
 
 void templates_init(void);
-void frame_build(struct frame *frame, const struct piece *piece, size_t id_count, int seq_digits);
+// With the encrypted leg: the plaintext of the message, without header, mask and request_id.
+void frame_build(struct frame *frame, const struct piece *piece, size_t id_count, int seq_digits, bool plaintext);
 void frame_message(struct bytes *out, const void *text, size_t count);
 void frame_control(struct bytes *out, uint8_t opcode, const void *payload, size_t count);
 void put_decimal(uint8_t *at, uint64_t value, int digits);
@@ -133,6 +135,7 @@ bool providers_ready(void);
 void providers_connect_some(void);
 void providers_produce(void);
 bool providers_busy(void);
+bool producers_busy(void);
 void providers_storm(void);
 void upstream_init(void);
 void upstream_produce(void);

@@ -29,6 +29,7 @@ static const char *const usage_text =
     "  --warmup S  --seconds S  --settle S (behind connecting)  --connect-timeout S  --heartbeat S\n"
     "  --storm N  --storm-at S  N idle providers reconnect at once, S into the window\n"
     "  --tls-buyer  --tls-provider  --certificate FILE  --key FILE\n"
+    "  --encrypted-leg          providers speak version 2 of the protocol and seal what they send\n"
     "  --token T  --zero-mask\n"
     "  --pid N                  a process of the server under test (may be repeated)\n";
 
@@ -96,7 +97,6 @@ static void options_parse(int count, char **arguments) {
     if (options.slots < 1 || options.slots > 1024) fatal("--slots is 1 to 1024");
     if (options.buyers > 0 && !options.proxy && options.providers < 1) fatal("buyers need --providers");
     if (options.storm > options.idle_providers) fatal("--storm needs as many --idle-providers");
-    if (options.encrypted_leg) fatal("--encrypted-leg: this generator speaks protocol version 1 only so far");
 }
 
 static uint64_t after(double seconds) { return monotonic_now() + (uint64_t)(seconds * 1e9); }

@@ -1,42 +1,15 @@
-// Providers: WebSocket clients of protocol version 1 that answer each request with the events that its buyer expects.
+// Providers: WebSocket clients that connect, greet in version 1 or 2 of the protocol, and beat.
 #define _GNU_SOURCE
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "scan.h"
+#include "provider.h"
 
-enum provider_state { DOWN, QUEUED, UPGRADING, GREETING, LIVE };
-enum { SOURCE_CONNECTIONS = 4000, CONNECTING_AT_ONCE = 64, DIALS_PER_TURN = 8, OUTPUT_BYTES = 256 * 1024 };
+enum { SOURCE_CONNECTIONS = 4000, CONNECTING_AT_ONCE = 64, DIALS_PER_TURN = 8 };
 
-struct slot {
-    struct timer timer;
-    struct provider *provider;
-    bool active;
-    uint8_t id[MAX_ID_BYTES];
-    size_t id_count;
-    uint64_t number;
-    int count, sequence;
-    struct frame frames[FRAME_CLASSES];  // own bytes, offsets as in the templates
-};
-
-struct provider {
-    struct connection connection;
-    struct timer timer;  // the next heartbeat, or the next attempt to connect
-    enum provider_state state;
-    int index;
-    bool idle, storming;
-    struct bytes in;
-    struct slot *slots;
-    int active, place;  // streams under way; place in the list of producers, plus one
-};
-
-static struct provider *providers, **waiting, **producers;
-static int total, live, connecting, waiting_head, waiting_count, producer_count, storm_cursor = -1, storm_back;
-static struct frame templates[FRAME_CLASSES], answer_frame;
-static size_t template_id_count;
-static uint64_t interval;
-bool draining;
+static struct provider *providers, **waiting;
+static int total, live, connecting, waiting_head, waiting_count, storm_cursor = -1, storm_back;
 
 static const struct connection_kind kind;
 
@@ -96,14 +69,6 @@ static void opened(struct connection *connection) {
     connection_touch(connection);
 }
 
-static void producer_remove(struct provider *provider) {
-    if (provider->place == 0) return;
-    struct provider *last = producers[--producer_count];
-    producers[provider->place - 1] = last;
-    last->place = provider->place;
-    provider->place = 0;
-}
-
 static void closed(struct connection *connection, const char *why) {
     struct provider *provider = (struct provider *)connection;
     enum provider_state before = provider->state;
@@ -116,6 +81,8 @@ static void closed(struct connection *connection, const char *why) {
     }
     provider->active = 0;
     provider->in.head = provider->in.tail = 0;
+    leg_free(provider->leg);
+    provider->leg = NULL;
     timer_cancel(&provider->timer);
     if (why == NULL) {  // the storm: at once
         queue_dial(provider);
@@ -127,6 +94,8 @@ static void closed(struct connection *connection, const char *why) {
     if (provider->storming) report.storm.refused++;
     timer_set(&provider->timer, loop_now + 20000000u + (uint64_t)(provider->index * 7919 % 1000) * 80000u);
 }
+
+// ---- answering -----------------------------------------------------------------------------------------------------
 
 static bool greet(struct provider *provider) {
     const char *text = (const char *)provider->in.data + provider->in.head;
@@ -143,166 +112,66 @@ static bool greet(struct provider *provider) {
         return false;
     }
     bytes_consume(&provider->in, head);
-    char hello[512];
-    int count = snprintf(hello, sizeof hello,
-                         "{\"type\":\"hello\",\"version\":1,\"tier\":1,\"provider_id\":\"bench-%05d\",\"hostname\":\"bench\","
-                         "\"model_id\":\"%s\",\"model_params_b\":7.0,\"ram_gb\":16,\"max_context_tokens\":1000000,"
-                         "\"max_concurrency\":%d,\"throughput_tps_estimate\":19.8,\"binary_version\":\"1.2.0\","
-                         "\"attestation\":null,\"endpoint_url\":null}",
-                         provider->index, provider->idle ? IDLE_MODEL : MODEL, options.slots);
-    frame_message(&provider->connection.out, hello, (size_t)count);
+    char id[32];
+    snprintf(id, sizeof id, "bench-%05d", provider->index);
+    struct bytes hello = {0};
+    bytes_printf(&hello, options.encrypted_leg ? "{\"type\":\"auth_request\",\"version\":2,\"stage\":\"initial\","
+                                               : "{\"type\":\"hello\",\"version\":1,\"tier\":1,\"attestation\":null,");
+    bytes_printf(&hello,
+                 "\"provider_id\":\"%s\",\"hostname\":\"bench\",\"model_id\":\"%s\",\"model_params_b\":7.0,\"ram_gb\":16,"
+                 "\"max_context_tokens\":1000000,\"max_concurrency\":%d,\"throughput_tps_estimate\":19.8,"
+                 "\"binary_version\":\"1.2.0\",\"endpoint_url\":null",
+                 id, provider->idle ? IDLE_MODEL : MODEL, options.slots);
+    if (options.encrypted_leg) {
+        provider->leg = leg_begin(id);
+        bytes_printf(&hello, ",\"provider_ecdh_public_key\":\"");
+        leg_write_public_key(provider->leg, &hello);
+        bytes_printf(&hello, "\",\"tier2_capabilities\":{\"encrypted_leg\":true,\"attestation\":false,"
+                             "\"aead_suites\":[\"A256GCM\"],\"response_chunk_plaintext_envelope\":true,"
+                             "\"in_band_aead_rekey_v1\":false}");
+    }
+    bytes_printf(&hello, "}");
+    frame_message(&provider->connection.out, hello.data, hello.tail);
+    bytes_free(&hello);
     connection_touch(&provider->connection);
     provider->state = GREETING;
     return true;
 }
 
-// ---- answering -----------------------------------------------------------------------------------------------------
-
-// Positions count from the frame's first byte; the mask counts from the payload's.
-static inline uint8_t mask_at(const struct frame *frame, size_t position) {
-    return mask[(position - frame->header) & 3];
-}
-
-static void put_masked(const struct frame *frame, uint8_t *bytes, size_t position, const uint8_t *plain, size_t count) {
-    for (size_t i = 0; i < count; i++) bytes[position + i] = plain[i] ^ mask_at(frame, position + i);
-}
-
-static bool templates_ready(size_t id_count) {
-    if (template_id_count == id_count) return true;
-    if (template_id_count != 0 || id_count == 0 || id_count > MAX_ID_BYTES) {
-        failure("provider: a request_id of %zu bytes", id_count);
+static bool open_request(struct provider *provider, struct message *message) {
+    static struct bytes plaintext;
+    struct message opened;
+    if (!leg_open(provider->leg, message, &plaintext)) {
+        failure("provider: a sealed request does not open");
         return false;
     }
-    template_id_count = id_count;
-    for (int i = 0; i < FRAME_CLASSES; i++) frame_build(&templates[i], &event_piece, id_count, i + 1);
-    frame_build(&answer_frame, &answer_piece, id_count, 1);
+    if (!message_scan(plaintext.data, plaintext.tail, &opened) || !text_is(opened.type, "inference_request_plaintext")) {
+        failure("provider: a sealed request holds something else");
+        return false;
+    }
+    message->has_body = opened.has_body;
+    message->body_matches = opened.body_matches;
+    message->number = opened.number;
+    message->count = opened.count;
     return true;
 }
 
-static void emit_end(struct provider *provider, const uint8_t *id, size_t id_count, const char *status, int chunks) {
-    char text[512];
-    int count = snprintf(text, sizeof text,
-                         "{\"type\":\"inference_response_end\",\"request_id\":\"%.*s\",\"status\":\"%s\",\"chunks_sent\":%d,"
-                         "\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":16,\"total_tokens\":28}}",
-                         (int)id_count, (const char *)id, status, chunks);
-    frame_message(&provider->connection.out, text, (size_t)count);
-}
-
-static void emit_stream_end(struct slot *slot) {
-    char text[256];
-    int count = snprintf(text, sizeof text,
-                         "{\"type\":\"inference_response_chunk\",\"request_id\":\"%.*s\",\"seq\":%d,"
-                         "\"data\":\"data: [DONE]\\n\\n\"}",
-                         (int)slot->id_count, (const char *)slot->id, slot->count);
-    frame_message(&slot->provider->connection.out, text, (size_t)count);
-    emit_end(slot->provider, slot->id, slot->id_count, "complete", slot->count + 1);
-    slot->active = false;
-    if (--slot->provider->active == 0) producer_remove(slot->provider);
-}
-
-static void emit(struct slot *slot, const uint8_t *stamp) {
-    int digits = slot->sequence < 10 ? 1 : slot->sequence < 100 ? 2 : slot->sequence < 1000 ? 3 : 4;
-    const struct frame *frame = &slot->frames[digits - 1];
-    uint8_t *at = bytes_reserve(&slot->provider->connection.out, frame->count);
-    memcpy(at, frame->data, frame->count);
-    uint8_t text[SEQUENCE_DIGITS];
-    put_decimal(text, (uint64_t)slot->sequence, SEQUENCE_DIGITS);
-    put_masked(frame, at, frame->seq_at, text + SEQUENCE_DIGITS - digits, (size_t)digits);
-    put_masked(frame, at, frame->sequence_at, text, SEQUENCE_DIGITS);
-    put_masked(frame, at, frame->stamp_at, stamp, STAMP_DIGITS);
-    slot->provider->connection.out.tail += frame->count;
-    if (++slot->sequence == slot->count) emit_stream_end(slot);
-}
-
-static void pace_fired(struct timer *timer, uint64_t now) {
-    struct slot *slot = (struct slot *)((char *)timer - offsetof(struct slot, timer));
-    uint8_t stamp[STAMP_DIGITS];
-    put_stamp(stamp, now);
-    if (measuring) histogram_add(&report.lag, now - timer->due);
-    do emit(slot, stamp);
-    while (draining && slot->active);
-    if (slot->active) timer_set(timer, timer->due + interval);
-    // At once: tokens of different machines do not share a packet.
-    connection_flush(&slot->provider->connection);
-}
-
-static void answer_at_once(struct provider *provider, const struct message *message) {
-    const struct frame *frame = &answer_frame;
-    struct bytes *out = &provider->connection.out;
-    uint8_t *at = bytes_reserve(out, frame->count), text[STAMP_DIGITS];
-    memcpy(at, frame->data, frame->count);
-    put_masked(frame, at, frame->id_at, message->request_id.data, message->request_id.count);
-    put_decimal(text, message->number, NUMBER_DIGITS);
-    put_masked(frame, at, frame->number_at, text, NUMBER_DIGITS);
-    put_stamp(text, monotonic_now());
-    put_masked(frame, at, frame->stamp_at, text, STAMP_DIGITS);
-    out->tail += frame->count;
-    emit_end(provider, message->request_id.data, message->request_id.count, "complete", 1);
+static bool challenge_answer(struct provider *provider, struct text challenge) {
+    struct text attempt, assigned, key, key_id;
+    if (!object_member(challenge, "auth_attempt_id", &attempt) || !object_member(challenge, "assigned_id", &assigned) ||
+        !object_member(challenge, "coordinator_ecdh_public_key", &key) || !object_member(challenge, "key_id", &key_id) ||
+        !leg_agree(provider->leg, assigned, key, key_id)) {
+        failure("provider: a challenge that cannot be answered: %.*s", (int)challenge.count, (const char *)challenge.data);
+        return false;
+    }
+    struct bytes proof = {0};
+    bytes_printf(&proof, "{\"type\":\"auth_request\",\"version\":2,\"stage\":\"proof\",\"auth_attempt_id\":\"%.*s\","
+                         "\"provider_id\":\"%s\",\"attestation_token\":null}",
+                 (int)attempt.count, (const char *)attempt.data, provider->leg->provider_id);
+    frame_message(&provider->connection.out, proof.data, proof.tail);
+    bytes_free(&proof);
     connection_touch(&provider->connection);
-}
-
-static bool answer(struct provider *provider, const struct message *message) {
-    if (!message->has_body || !message->body_matches || message->stream != options.stream || message->count == 0 ||
-        message->count > 9999) {
-        failure("provider: the request's body is not what was sent");
-        return false;
-    }
-    if (!templates_ready(message->request_id.count)) return false;
-    if (!message->stream) {
-        answer_at_once(provider, message);
-        return true;
-    }
-    if (!provider->slots) {
-        provider->slots = calloc((size_t)options.slots, sizeof *provider->slots);
-        if (!provider->slots) fatal("out of memory");
-    }
-    struct slot *slot = provider->slots;
-    while (slot < provider->slots + options.slots && slot->active) slot++;
-    if (slot == provider->slots + options.slots) {
-        failure("provider %d: more requests than slots", provider->index);
-        return false;
-    }
-    uint8_t number[NUMBER_DIGITS];
-    put_decimal(number, message->number, NUMBER_DIGITS);
-    slot->provider = provider;
-    slot->timer.fire = pace_fired;
-    slot->active = true;
-    slot->sequence = 0;
-    slot->count = (int)message->count;
-    slot->number = message->number;
-    slot->id_count = message->request_id.count;
-    memcpy(slot->id, message->request_id.data, slot->id_count);
-    for (int i = 0; i < FRAME_CLASSES && (i == 0 || (i == 1 && slot->count > 10) || (i == 2 && slot->count > 100) ||
-                                          (i == 3 && slot->count > 1000)); i++) {
-        struct frame *frame = &slot->frames[i];
-        uint8_t *bytes = frame->data ? frame->data : malloc(templates[i].count);
-        if (!bytes) fatal("out of memory");
-        if (!frame->data) memcpy(bytes, templates[i].data, templates[i].count);
-        *frame = templates[i];
-        frame->data = bytes;
-        put_masked(frame, bytes, frame->id_at, slot->id, slot->id_count);
-        put_masked(frame, bytes, frame->number_at, number, NUMBER_DIGITS);
-    }
-    if (provider->active++ == 0 && options.rate == 0) {
-        producers[producer_count++] = provider;
-        provider->place = producer_count;
-    }
-    if (options.rate > 0) timer_set(&slot->timer, loop_now + interval);
     return true;
-}
-
-static void cancel(struct provider *provider, const struct message *message) {
-    report.cancels++;
-    for (struct slot *slot = provider->slots; slot && slot < provider->slots + options.slots; slot++) {
-        if (!slot->active || slot->id_count != message->request_id.count ||
-            memcmp(slot->id, message->request_id.data, slot->id_count) != 0)
-            continue;
-        timer_cancel(&slot->timer);
-        slot->active = false;
-        if (--provider->active == 0) producer_remove(provider);
-        emit_end(provider, slot->id, slot->id_count, "cancelled", slot->sequence);
-        connection_touch(&provider->connection);
-    }
 }
 
 static bool message_received(struct provider *provider, const uint8_t *data, size_t count, uint64_t now) {
@@ -311,9 +180,18 @@ static bool message_received(struct provider *provider, const uint8_t *data, siz
         failure("provider: not a message: %.*s", count < 200 ? (int)count : 200, (const char *)data);
         return false;
     }
-    if (text_is(message.type, "inference_request")) return answer(provider, &message);
-    if (text_is(message.type, "hello_ack")) {
+    if (text_is(message.type, "inference_request"))
+        return (!provider->leg || open_request(provider, &message)) && answer(provider, &message);
+    if (text_is(message.type, "auth_challenge") && provider->leg && provider->state == GREETING)
+        return challenge_answer(provider, (struct text){data, count});
+    if (text_is(message.type, "hello_ack") || text_is(message.type, "auth_response")) {
+        struct text status;
         if (provider->state != GREETING) return false;
+        if (provider->leg &&
+            !(object_member((struct text){data, count}, "status", &status) && text_is(status, "accepted"))) {
+            failure("provider: not accepted: %.*s", (int)count, (const char *)data);
+            return false;
+        }
         provider->state = LIVE;
         connecting--;
         live++;
@@ -395,11 +273,9 @@ static const struct connection_kind kind = {opened, received, closed};
 
 void providers_init(void) {
     total = options.providers + options.idle_providers;
-    interval = options.rate > 0 ? (uint64_t)(1e9 / options.rate) : 0;
     providers = calloc((size_t)total, sizeof *providers);
     waiting = calloc((size_t)total, sizeof(struct provider *));
-    producers = calloc((size_t)total, sizeof(struct provider *));
-    if (!providers || !waiting || !producers) fatal("out of memory");
+    if (!providers || !waiting) fatal("out of memory");
     for (int i = 0; i < total; i++) {
         providers[i].index = i;
         providers[i].idle = i >= options.providers;
@@ -416,29 +292,9 @@ void providers_storm(void) {
     storm_cursor = 0;
 }
 
-void providers_produce(void) {
-    uint8_t stamp[STAMP_DIGITS];
-    for (int i = 0; i < producer_count;) {
-        struct provider *provider = producers[i];
-        struct bytes *out = &provider->connection.out;
-        if (!provider->connection.blocked && bytes_count(out) < OUTPUT_BYTES / 2) {
-            put_stamp(stamp, monotonic_now());
-            // One chunk of each stream in turn, as machines that decode in batches send them.
-            for (int round = 0; provider->active > 0 && (options.burst == 0 || round < options.burst) &&
-                                bytes_count(out) < OUTPUT_BYTES; round++)
-                for (int n = 0; n < options.slots; n++)
-                    if (provider->slots[n].active) emit(&provider->slots[n], stamp);
-            connection_touch(&provider->connection);
-        }
-        if (i < producer_count && producers[i] == provider) i++;
-    }
-}
-
 bool providers_busy(void) {
     if ((waiting_count > 0 && (storm_cursor >= 0 || connecting < CONNECTING_AT_ONCE)) ||
         (storm_cursor >= 0 && storm_cursor < options.storm))
         return true;
-    for (int i = 0; i < producer_count; i++)
-        if (!producers[i]->connection.blocked) return true;
-    return false;
+    return producers_busy();
 }

@@ -44,6 +44,7 @@ static bool skip_value(struct cursor *cursor) {
         if (byte == '{' || byte == '[') depth++;
         if (byte == '}' || byte == ']') depth--;
         cursor->at++;
+        if (depth == 0 && (byte == '}' || byte == ']')) return true;
     }
     return false;
 }
@@ -141,11 +142,36 @@ bool message_scan(const uint8_t *data, size_t count, struct message *message) {
             }
         } else {
             if (text_is(key, "stream")) message->stream = *cursor.at == 't';
+            const uint8_t *start = cursor.at;
             if (!skip_value(&cursor)) return false;
+            if (text_is(key, "enc")) message->enc = (struct text){start, (size_t)(cursor.at - start)};
         }
         skip_space(&cursor);
         if (cursor.at == cursor.end) return false;
         if (*cursor.at == ',') cursor.at++;
         else if (*cursor.at != '}') return false;
+    }
+}
+
+bool object_member(struct text object, const char *wanted, struct text *value) {
+    struct cursor cursor = {object.data, object.data + object.count};
+    skip_space(&cursor);
+    if (cursor.at == cursor.end || *cursor.at++ != '{') return false;
+    for (;;) {
+        struct text key;
+        skip_space(&cursor);
+        if (cursor.at == cursor.end || *cursor.at++ != '"' || !skip_string(&cursor, &key)) return false;
+        skip_space(&cursor);
+        if (cursor.at == cursor.end || *cursor.at++ != ':') return false;
+        skip_space(&cursor);
+        const uint8_t *start = cursor.at;
+        if (!skip_value(&cursor)) return false;
+        if (text_is(key, wanted)) {
+            bool quoted = *start == '"';
+            *value = (struct text){start + quoted, (size_t)(cursor.at - start) - 2 * quoted};
+            return true;
+        }
+        skip_space(&cursor);
+        if (cursor.at == cursor.end || *cursor.at++ != ',') return false;
     }
 }

@@ -131,18 +131,32 @@ void frame_control(struct bytes *out, uint8_t opcode, const void *payload, size_
     uint8_t *at = bytes_reserve(out, count + 14);
     size_t header = frame_header(at, opcode, count);
     const uint8_t *from = payload;
-    for (size_t i = 0; i < count; i++) at[header + i] = from[i] ^ mask[i & 3];
+    uint64_t wide;
+    memcpy(&wide, mask, 4);
+    memcpy((uint8_t *)&wide + 4, mask, 4);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        uint64_t eight;
+        memcpy(&eight, from + i, 8);
+        eight ^= wide;
+        memcpy(at + header + i, &eight, 8);
+    }
+    for (; i < count; i++) at[header + i] = from[i] ^ mask[i & 3];
     out->tail += header + count;
 }
 
 void frame_message(struct bytes *out, const void *text, size_t count) { frame_control(out, 1, text, count); }
 
-void frame_build(struct frame *frame, const struct piece *piece, size_t id_count, int seq_digits) {
+void frame_build(struct frame *frame, const struct piece *piece, size_t id_count, int seq_digits, bool plaintext) {
     struct bytes text = {0};
-    bytes_printf(&text, "{\"type\":\"inference_response_chunk\",\"request_id\":\"");
-    frame->id_at = text.tail;
-    bytes_printf(&text, "%.*s\",\"seq\":", (int)id_count,
-                 "0000000000000000000000000000000000000000000000000000000000000000");
+    if (plaintext) {
+        bytes_printf(&text, "{\"type\":\"inference_response_chunk_plaintext\",\"seq\":");
+    } else {
+        bytes_printf(&text, "{\"type\":\"inference_response_chunk\",\"request_id\":\"");
+        frame->id_at = text.tail;
+        bytes_printf(&text, "%.*s\",\"seq\":", (int)id_count,
+                     "0000000000000000000000000000000000000000000000000000000000000000");
+    }
     frame->seq_at = text.tail;
     bytes_printf(&text, "%.*s,\"data\":\"", seq_digits, "00000000");
     size_t data_at = text.tail;
@@ -153,7 +167,12 @@ void frame_build(struct frame *frame, const struct piece *piece, size_t id_count
     frame->stamp_at = data_at + escape_json(ignored, piece->data, piece->stamp_at);
     bytes_printf(&text, "\"}");
     struct bytes out = {0};
-    frame_message(&out, text.data, text.tail);
+    if (plaintext) {
+        bytes_append(&out, text.data, text.tail);
+    } else {
+        frame_message(&out, text.data, text.tail);
+        memcpy(frame->mask, mask, 4);
+    }
     frame->data = out.data;
     frame->count = out.tail;
     frame->header = out.tail - text.tail;
