@@ -7,7 +7,7 @@ from typing import Any
 
 from pictures import Line, chart
 from results import summarise, verdicts
-from workloads import HAPROXY, NGINX, TRUNKLINE, Figure, Figures
+from workloads import HAPROXY, NGINX, TRUNKLINE, Figure, Figures, Target
 
 SYSTEMS = (TRUNKLINE, NGINX, HAPROXY)
 
@@ -27,6 +27,10 @@ REFERENCE = {
 
 def amount(value: float, digits: int = 2) -> str:
     return f"{value:,.{digits}f}"
+
+
+def limit_text(target: Target) -> str:
+    return "1/6" if target.limit == 1 / 6 else f"{target.limit:,g}"
 
 
 def with_spread(figure: Figure | None, digits: int = 2) -> str:
@@ -65,7 +69,7 @@ def terminal_table(results: dict[str, Any], figures: Figures) -> str:
     for target, value, met in verdicts(figures):
         if value is not None:
             text.append(f"{'met ' if met else 'MISS'}  {target.workload}: {target.text}: "
-                        f"{amount(value, target.digits)} {target.unit} (target {target.limit:.4g})")
+                        f"{amount(value, target.digits)} {target.unit} (target {limit_text(target)})")
     return "\n".join(text)
 
 
@@ -111,12 +115,13 @@ def write(root: Path, results: dict[str, Any]) -> None:
         "as plain reverse proxies for event streams. They parse no JSON, route to one upstream and mix no streams on",
         "one connection; that Trunkline may cost no more is the point.", "",
         "This page is written by `Benchmarks/run.py`; do not edit it.", "",
-        "```sh", "make bench                                    # everything; about an hour with three rounds",
+        "```sh", "make bench                                    # everything; three rounds take about half an hour",
         "Benchmarks/run --workloads a,c --rounds 5     # a part of it",
-        "make bench-check                              # short; fails when a ratio is 15 % worse than stored", "```", "",
+        "make bench-check                              # short; fails when a ratio is 15 % worse than stored",
+        "```", "",
         "## Targets", "",
         *markdown_table(["", "target", "limit", "measured", ""],
-                        [[target.workload, target.text, f"{target.limit:.3g} {target.unit}",
+                        [[target.workload, target.text, f"{limit_text(target)} {target.unit}",
                           "not measured" if value is None else f"{amount(value, target.digits)} {target.unit}",
                           {None: "", True: "met", False: "**missed**"}[met]]
                          for target, value, met in verdicts(figures)], 2), "",
@@ -140,11 +145,12 @@ def write(root: Path, results: dict[str, Any]) -> None:
         "  steps: whole answers go into the socket buffers at once, which no model does but which shows what a proxy",
         "  that need not look inside can do.",
         "- *Paced*: every event is a write of its own, at its own time.",
-        f"- At most {int(machine.get('files', '0')):,} open files per process were allowed here, which bounds *f* and *g*.",
+        f"- One process could have {int(machine.get('files', '0')):,} open files here, which bounds *f* and *g*.",
         "- `routing.preflight_threshold_tokens` is raised for *e* (the peers ask nobody before they forward), and the",
         "  limits that would refuse the load; everything else has its default.", "",
         "| | |", "| --- | --- |",
-        f"| machine | {machine.get('cpu')}, {machine.get('cores')} cores, {machine.get('memory')}, {machine.get('kernel')} |",
+        f"| machine | {machine.get('cpu')}, {machine.get('cores')} cores, {machine.get('memory')}, "
+        f"{machine.get('kernel')} |",
         f"| versions | {', '.join(versions.values())} |",
         f"| measured | {', '.join(dates)} at {', '.join(commits)}; rounds: {', '.join(map(str, counts))} |", "",
         "## For comparison", "",

@@ -54,7 +54,8 @@ def chart(path: Path, title: str, x_title: str, y_title: str, lines: list[Line])
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#ffffff"/>',
         f'<text class="t" x="{LEFT}" y="28">{title}</text>',
         f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 16}" text-anchor="middle">{x_title}</text>',
-        f'<text transform="translate(18 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">{y_title}</text>',
+        f'<text transform="translate(18 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" text-anchor="middle">'
+        f'{y_title}</text>',
     ]
     for tick in ticks(x_low, x_high):
         x = x_at(tick)
@@ -64,7 +65,7 @@ def chart(path: Path, title: str, x_title: str, y_title: str, lines: list[Line])
         y = y_at(tick)
         out.append(f'<line class="g" x1="{LEFT}" y1="{y:.1f}" x2="{WIDTH - RIGHT}" y2="{y:.1f}" stroke="#dee2e6"/>'
                    f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>')
-    ends: list[float] = []
+    ends: list[tuple[float, str, str]] = []
     for line in lines:
         if not line.points:
             continue
@@ -74,12 +75,14 @@ def chart(path: Path, title: str, x_title: str, y_title: str, lines: list[Line])
         out.append(f'<polyline points="{path_points}" fill="none" stroke="{color}" stroke-width="2.5"{dash}/>')
         if not line.dashed:
             out += [f'<circle cx="{x_at(x):.1f}" cy="{y_at(y):.1f}" r="3.5" fill="{color}"/>' for x, y in line.points]
-        x, y = line.points[-1]
-        at = y_at(y) + 4
-        while any(abs(at - other) < 15 for other in ends):
-            at += 15 if at < HEIGHT - BOTTOM else -15
-        ends.append(at)
-        out.append(f'<text x="{WIDTH - RIGHT + 8}" y="{at:.1f}" style="fill:{color}">{line.label or line.name}</text>')
+        ends.append((y_at(line.points[-1][1]) + 4, color, line.label or line.name))
+    ends.sort()
+    # Labels keep the order of the lines' ends; where those crowd, they move up as a block, then down one by one.
+    spacing, at = 16.0, 0.0
+    lowest = HEIGHT - BOTTOM - spacing * (len(ends) - 1)
+    for index, (y, color, label) in enumerate(ends):
+        at = max(min(y, lowest + spacing * index), at + spacing if index else 0)
+        out.append(f'<text x="{WIDTH - RIGHT + 8}" y="{at:.1f}" style="fill:{color}">{label}</text>')
     out.append("</svg>")
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join(out) + "\n")

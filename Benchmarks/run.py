@@ -35,7 +35,8 @@ STARTS = 7
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rounds", type=int, help="how often each system runs each workload (default 3; quick 1)")
+    parser.add_argument("--rounds", type=int,
+                        help="how often each system runs each workload (default 3; with --quick 1)")
     parser.add_argument("--workloads", help="comma-separated keys, for example a,b,c (g, i and curve name families)")
     parser.add_argument("--systems", default=f"{TRUNKLINE},{NGINX},{HAPROXY}", help="comma-separated (default: all)")
     parser.add_argument("--server", action="append", default=[], metavar="NAME=PATH", help="the program of a system")
@@ -50,7 +51,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--list", action="store_true", help="list the workloads")
     options = parser.parse_args()
     options.quick = options.quick or options.check
-    options.rounds = options.rounds or (1 if options.quick else 3)
+    options.rounds = options.rounds or (1 if options.quick and not options.check else 3)
     return options
 
 
@@ -194,6 +195,11 @@ def run(options: argparse.Namespace) -> int:
     new = {"machine": machine(), "versions": versions, "workloads": fresh}
     figures = results_module.summarise(new)
     print("\n" + page.terminal_table(new, figures))
+    disturbed = [f"{key} {name}" for key, systems in figures.values.items() for name, values in systems.items()
+                 if "others_percent" in values and values["others_percent"].median > DISTURBED_PERCENT]
+    if disturbed:
+        print(f"\nOther processes took more than {DISTURBED_PERCENT:g} % of a core during: {', '.join(disturbed)}.\n"
+              "Do not trust these figures.")
     if options.check:
         lines, worse = results_module.regressions(figures, results_module.summarise(stored))
         print("\nagainst the stored results:\n" + "\n".join(lines or ["nothing to compare"]))

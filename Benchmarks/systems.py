@@ -57,14 +57,17 @@ def make_certificate(folder: Path) -> None:
 
 def trunkline_configuration(folder: Path, ports: Ports, tls: bool, providers: int) -> str:
     """Everything that would refuse the load is raised; what is measured is left at its default."""
-    files = f"{{certificate: \"{folder}/certificate.pem\", key: \"{folder}/key.pem\"}}"
+    key = [f"{side}_tls_{part}: \"{folder}/{file}.pem\"" for side in ("buyer", "provider")
+           for part, file in (("cert", "certificate"), ("key", "key"))] if tls else []
+    listen = [f"buyer_port: {ports.buyer}", f"provider_port: {ports.provider}", "bind_address: \"127.0.0.1\"", *key]
     return "\n".join([
-        f"listen: {{buyer_port: {ports.buyer}, provider_port: {ports.provider}, bind_address: \"127.0.0.1\"}}",
-        *([f"tls: {{buyer: {files}, provider: {files}}}"] if tls else []),
-        "pool: {max_providers: 25000}",
+        f"listen: {{{', '.join(listen)}}}",
+        "pool: {max_providers: 65536}",
         # A body of 32 KiB would else ask the provider first, which the peers have no counterpart for.
         "routing: {preflight_threshold_tokens: 1000000}",
         "ws: {max_unauthenticated_conns: 8192}",
+        # The generator's providers do not know the exchange of keys within a session.
+        "tier2: {rekey_after_requests: 1000000000, rekey_after_seconds: 86400}",
         "auth: {operator_key: \"benchmark\"}",
         f"storage: {{db_path: \"{folder}/coordinator.db\"}}",
         "logging: {level: info, format: json}",

@@ -54,7 +54,8 @@ static void send_sealed(struct provider *provider, const char *type, const uint8
 static void emit_end(struct provider *provider, const uint8_t *id, size_t id_count, const char *status, int chunks) {
     char text[512];
     int count = snprintf(text, sizeof text,
-                         "{\"type\":\"inference_response_end\",\"request_id\":\"%.*s\",\"status\":\"%s\",\"chunks_sent\":%d,"
+                         "{\"type\":\"inference_response_end\",\"request_id\":\"%.*s\",\"status\":\"%s\","
+                         "\"chunks_sent\":%d,"
                          "\"usage\":{\"prompt_tokens\":12,\"completion_tokens\":16,\"total_tokens\":28}}",
                          (int)id_count, (const char *)id, status, chunks);
     if (provider->leg) send_sealed(provider, "inference_response_end", id, id_count, text, (size_t)count);

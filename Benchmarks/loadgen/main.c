@@ -117,7 +117,8 @@ int main(int count, char **arguments) {
     getrlimit(RLIMIT_NOFILE, &limit);
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    if ((rlim_t)(options.providers + options.idle_providers + options.buyers * (options.proxy ? 2 : 1) + 32) > limit.rlim_max)
+    int files = options.providers + options.idle_providers + options.buyers * (options.proxy ? 2 : 1) + 32;
+    if ((rlim_t)files > limit.rlim_max)
         fatal("%llu open files are allowed (ulimit -Hn), which is too few for this load",
               (unsigned long long)limit.rlim_max);
     templates_init();

@@ -118,8 +118,8 @@ static bool greet(struct provider *provider) {
     bytes_printf(&hello, options.encrypted_leg ? "{\"type\":\"auth_request\",\"version\":2,\"stage\":\"initial\","
                                                : "{\"type\":\"hello\",\"version\":1,\"tier\":1,\"attestation\":null,");
     bytes_printf(&hello,
-                 "\"provider_id\":\"%s\",\"hostname\":\"bench\",\"model_id\":\"%s\",\"model_params_b\":7.0,\"ram_gb\":16,"
-                 "\"max_context_tokens\":1000000,\"max_concurrency\":%d,\"throughput_tps_estimate\":19.8,"
+                 "\"provider_id\":\"%s\",\"hostname\":\"bench\",\"model_id\":\"%s\",\"model_params_b\":7.0,"
+                 "\"ram_gb\":16,\"max_context_tokens\":1000000,\"max_concurrency\":%d,\"throughput_tps_estimate\":19.8,"
                  "\"binary_version\":\"1.2.0\",\"endpoint_url\":null",
                  id, provider->idle ? IDLE_MODEL : MODEL, options.slots);
     if (options.encrypted_leg) {
@@ -145,7 +145,8 @@ static bool open_request(struct provider *provider, struct message *message) {
         failure("provider: a sealed request does not open");
         return false;
     }
-    if (!message_scan(plaintext.data, plaintext.tail, &opened) || !text_is(opened.type, "inference_request_plaintext")) {
+    if (!message_scan(plaintext.data, plaintext.tail, &opened) ||
+        !text_is(opened.type, "inference_request_plaintext")) {
         failure("provider: a sealed request holds something else");
         return false;
     }
@@ -159,9 +160,11 @@ static bool open_request(struct provider *provider, struct message *message) {
 static bool challenge_answer(struct provider *provider, struct text challenge) {
     struct text attempt, assigned, key, key_id;
     if (!object_member(challenge, "auth_attempt_id", &attempt) || !object_member(challenge, "assigned_id", &assigned) ||
-        !object_member(challenge, "coordinator_ecdh_public_key", &key) || !object_member(challenge, "key_id", &key_id) ||
+        !object_member(challenge, "coordinator_ecdh_public_key", &key) ||
+        !object_member(challenge, "key_id", &key_id) ||
         !leg_agree(provider->leg, assigned, key, key_id)) {
-        failure("provider: a challenge that cannot be answered: %.*s", (int)challenge.count, (const char *)challenge.data);
+        failure("provider: a challenge that cannot be answered: %.*s", (int)challenge.count,
+                (const char *)challenge.data);
         return false;
     }
     struct bytes proof = {0};
@@ -204,7 +207,8 @@ static bool message_received(struct provider *provider, const uint8_t *data, siz
         report.preflights++;
         char text[256];
         int length = snprintf(text, sizeof text,
-                              "{\"type\":\"preflight_ack\",\"request_id\":\"%.*s\",\"accepted\":true,\"estimated_wait_ms\":0}",
+                              "{\"type\":\"preflight_ack\",\"request_id\":\"%.*s\",\"accepted\":true,"
+                              "\"estimated_wait_ms\":0}",
                               (int)message.request_id.count, (const char *)message.request_id.data);
         frame_message(&provider->connection.out, text, (size_t)length);
         connection_touch(&provider->connection);

@@ -69,7 +69,8 @@ static void usage_add(struct usage *usage, int pid) {
     char *at = strrchr(line, ')');
     unsigned long long user = 0, system = 0;
     long long pages = 0;
-    if (!at || sscanf(at + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %lld",
+    if (!at || sscanf(at + 2,
+                      "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu %*d %*d %*d %*d %*d %*d %*u %*u %lld",
                       &user, &system, &pages) != 3)
         fatal("cannot read %s", path);
     uint64_t tick = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK), total = (user + system) * tick;
@@ -105,7 +106,8 @@ struct usage usage_of_machine(void) {
     FILE *file = fopen("/proc/stat", "r");
     if (file && fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait,
                        &interrupts, &soft, &stolen) == 8)
-        usage.cpu_ns = (user + nice + system + interrupts + soft + stolen) * (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
+        usage.cpu_ns = (user + nice + system + interrupts + soft + stolen) *
+                       (1000000000u / (uint64_t)sysconf(_SC_CLK_TCK));
     if (file) fclose(file);
     return usage;
 }
@@ -134,7 +136,8 @@ void fatal(const char *format, ...) {
 
 static void print_histogram(FILE *file, const char *name, const struct histogram *histogram) {
     double n = histogram->count ? (double)histogram->count : 1;
-    fprintf(file, ",\"%s_us\":{\"count\":%llu,\"mean\":%.2f,\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,\"max\":%.2f}",
+    fprintf(file, ",\"%s_us\":{\"count\":%llu,\"mean\":%.2f,\"p50\":%.2f,\"p90\":%.2f,\"p99\":%.2f,\"p999\":%.2f,"
+                  "\"max\":%.2f}",
             name, (unsigned long long)histogram->count, (double)histogram->sum / n / 1e3,
             histogram_quantile(histogram, 0.5) / 1e3, histogram_quantile(histogram, 0.9) / 1e3,
             histogram_quantile(histogram, 0.99) / 1e3, histogram_quantile(histogram, 0.999) / 1e3,
@@ -160,7 +163,8 @@ void report_print(FILE *file, double window_s, double connect_s, const struct us
     if (options.pid_count > 0)
         fprintf(file, ",\"server\":{\"cpu_s\":%.6f,\"user_s\":%.2f,\"system_s\":%.2f,\"resident_idle\":%llu,"
                       "\"resident_connected\":%llu,\"resident_end\":%llu,\"connect_cpu_s\":%.6f}",
-                (double)(server[3].cpu_ns - server[2].cpu_ns) / 1e9, (double)(server[3].user_ns - server[2].user_ns) / 1e9,
+                (double)(server[3].cpu_ns - server[2].cpu_ns) / 1e9,
+                (double)(server[3].user_ns - server[2].user_ns) / 1e9,
                 (double)(server[3].system_ns - server[2].system_ns) / 1e9, (unsigned long long)server[0].resident,
                 (unsigned long long)server[1].resident, (unsigned long long)server[3].resident,
                 (double)(server[1].cpu_ns - server[0].cpu_ns) / 1e9);

@@ -9,7 +9,8 @@ struct cursor {
 };
 
 static void skip_space(struct cursor *cursor) {
-    while (cursor->at < cursor->end && (*cursor->at == ' ' || *cursor->at == '\n' || *cursor->at == '\t' || *cursor->at == '\r'))
+    while (cursor->at < cursor->end &&
+           (*cursor->at == ' ' || *cursor->at == '\n' || *cursor->at == '\t' || *cursor->at == '\r'))
         cursor->at++;
 }
 
@@ -90,7 +91,8 @@ static bool body_compare_slowly(struct text text, struct message *message) {
         else if (byte != body.data[place]) return false;
         place++;
     }
-    return place == body.count && digits[NUMBER_DIGITS] == '-' && get_decimal(digits, NUMBER_DIGITS, &message->number) &&
+    return place == body.count && digits[NUMBER_DIGITS] == '-' &&
+           get_decimal(digits, NUMBER_DIGITS, &message->number) &&
            get_decimal(digits + NUMBER_DIGITS + 1, COUNT_DIGITS, &message->count);
 }
 

@@ -234,7 +234,8 @@ static void body_build(void) {
         const char *line = lines[i % 4];
         if (out.tail + strlen(line) + strlen(tail) + 64 > wanted) break;
         bytes_printf(&out, "%s", line);
-        if (i % 16 == 15) bytes_printf(&out, "\"},\n {\"role\":\"%s\",\"content\":\"", i % 32 == 15 ? "assistant" : "user");
+        if (i % 16 == 15)
+            bytes_printf(&out, "\"},\n {\"role\":\"%s\",\"content\":\"", i % 32 == 15 ? "assistant" : "user");
     }
     if (out.tail + strlen(tail) < wanted) fill(&out, wanted - out.tail - strlen(tail));
     else bytes_printf(&out, "Say hello.");

@@ -171,7 +171,8 @@ void upstream_produce(void) {
         struct upstream *upstream = streaming[i];
         if (!upstream->connection.blocked && bytes_count(&upstream->connection.out) < 131072) {
             uint64_t stamp = monotonic_now();
-            for (int n = 0; upstream->streaming && (options.burst == 0 || n < options.burst); n++) emit(upstream, stamp);
+            for (int n = 0; upstream->streaming && (options.burst == 0 || n < options.burst); n++)
+                emit(upstream, stamp);
             connection_touch(&upstream->connection);
         }
         if (upstream->streaming) i++;
