@@ -22,7 +22,7 @@ final class ScriptedTarget: DialTarget {
 extension Shard {
     /// Dials, sends `greeting`, and gives everything that comes back until the end.
     nonisolated func exchange(
-        _ endpoint: DialEndpoint, timeout: Duration = .seconds(10), greeting: String = "hello"
+        _ endpoint: DialEndpoint, timeout: Duration = .seconds(60), greeting: String = "hello"
     ) async -> Result<String, DialError> {
         let journal = Journal<Result<String, DialError>>()
         await run { environment in
@@ -105,7 +105,8 @@ func echoOnce(_ handler: ScriptedHandler) {
     @Test func stoppingEndsADial() async throws {
         let shard = try Shard.start()
         let full = try FullBacklog()
-        async let answer = shard.exchange(DialEndpoint(host: "127.0.0.1", port: full.port, security: .plain))
+        let endpoint = DialEndpoint(host: "127.0.0.1", port: full.port, security: .plain)
+        async let answer = shard.exchange(endpoint, timeout: .seconds(600))
         while await !shard.run({ $0.hasResources }) { await Task.yield() }
         await shard.stop()
         #expect(await answer == .failure(.notConnected(message: "the event loop is stopping")))

@@ -1,6 +1,6 @@
 import Glibc
 
-/// A blocking socket in the hands of a test: the peer that does what it likes. Every wait ends after ten seconds.
+/// A blocking socket in the hands of a test: the peer that does what it likes. Every wait ends after a minute.
 struct RawClient: ~Copyable {
     let descriptor: Int32
 
@@ -8,7 +8,7 @@ struct RawClient: ~Copyable {
         let isIPv6 = host.contains(":")
         descriptor = socket(isIPv6 ? AF_INET6 : AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard descriptor >= 0 else { throw Failure(step: "socket", code: errno) }
-        var wait = timeval(tv_sec: 10, tv_usec: 0)
+        var wait = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &wait, socklen_t(MemoryLayout<timeval>.size))
         if var receiveBuffer {

@@ -127,7 +127,7 @@ import Testing
             await shard.run { environment in
                 let target = ScriptedTarget { handler in
                     handler.send("x")
-                    handler.onFlush = { _ in
+                    handler.onFlush = { handler in
                         // Ends the stream below TLS.
                         environment.forEachConnection { connection in
                             if connection.handler === handler.connection as AnyObject { connection.finishWriting() }
@@ -135,7 +135,7 @@ import Testing
                     }
                 } failed: { _ in
                 }
-                environment.dial(endpoint(port), timeout: .seconds(10), target: target)
+                environment.dial(endpoint(port), timeout: .seconds(60), target: target)
             }
             let ends = await journal.wait(for: 2)
             #expect(ends.last == .failed(reason: "TLS: the connection ended without close_notify"))
@@ -182,7 +182,7 @@ import Testing
                 } failed: { _ in
                     result.add(false)
                 }
-                environment.dial(endpoint(port), timeout: .seconds(10), target: target)
+                environment.dial(endpoint(port), timeout: .seconds(60), target: target)
             }
             #expect(await result.wait(for: 1) == [true])
             #expect(!completions.entries.isEmpty, "some batch did not fit")

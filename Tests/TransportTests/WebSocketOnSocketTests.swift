@@ -122,7 +122,7 @@ import WebSocketCodec
                             }
                         }
                         let endpoint = DialEndpoint(host: "127.0.0.1", port: port, security: .plain)
-                        environment.dial(endpoint, timeout: .seconds(10), target: peers)
+                        environment.dial(endpoint, timeout: .seconds(60), target: peers)
                     }
                 }
                 await started.wait(for: sessionCount)
