@@ -32,11 +32,8 @@ import Testing
             let journal = Journal<Int>()
             let port = try await shard.listen { handler in
                 handler.onReceived = { handler, _ in
-                    var number: UInt32 = 0
-                    while handler.outgoing.count < byteCount {
-                        withUnsafeBytes(of: number) { handler.outgoing.append(ByteView($0)) }
-                        number += 1
-                    }
+                    let numbers = Array(0..<UInt32(byteCount / 4))
+                    numbers.withUnsafeBytes { handler.outgoing.append(ByteView($0)) }
                     handler.connection.requestFlush()
                 }
                 handler.onWriteCompleted = { journal.add($0.outgoing.count) }
@@ -47,7 +44,7 @@ import Testing
             // megabytes at most.
             let bytes = try client.receive(exactly: byteCount)
             let numbers = bytes.withUnsafeBytes { Array($0.bindMemory(to: UInt32.self)) }
-            #expect(numbers == (0..<UInt32(byteCount / 4)).map { $0 })
+            #expect(numbers == Array(0..<UInt32(byteCount / 4)))
             let waiting = journal.entries
             #expect(!waiting.isEmpty, "some batch did not fit")
             #expect(waiting == waiting.sorted(by: >), "completions come in order")

@@ -148,11 +148,8 @@ import Testing
         let result = Journal<Bool>()
         try await withTLSShard({ handler in
             handler.onReceived = { handler, _ in
-                var number: UInt32 = 0
-                while handler.outgoing.count < byteCount {
-                    withUnsafeBytes(of: number) { handler.outgoing.append(ByteView($0)) }
-                    number += 1
-                }
+                let numbers = Array(0..<UInt32(byteCount / 4))
+                numbers.withUnsafeBytes { handler.outgoing.append(ByteView($0)) }
                 handler.connection.requestFlush()
             }
             handler.onWriteCompleted = { handler in
@@ -174,7 +171,7 @@ import Testing
                     }
                     handler.onDeadline = { $0.connection.resumeReading() }
                     handler.onPeerFinished = { handler in
-                        let expected = (0..<UInt32(byteCount / 4)).map { $0 }
+                        let expected = Array(0..<UInt32(byteCount / 4))
                         result.add(bytes.view.buffer.elementsEqual(expected.withUnsafeBytes { Array($0) }))
                         handler.connection.close()
                     }
