@@ -106,7 +106,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "TestKit", "Coordinator", "Primitives", "Environment", "WebSocketCodec", "HTTPCodec", "JSON",
+                "TestKit", "Coordinator", "Crypto", "Pool", "Primitives", "Environment", "WebSocketCodec", "HTTPCodec",
+                "JSON",
             ],
             swiftSettings: settings),
         .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),

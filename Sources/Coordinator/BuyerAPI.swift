@@ -63,7 +63,13 @@ final class BuyerAPI: HTTPService {
         guard !coordinator.isDraining else { throw .shuttingDown }
         let chat = try parse(body.view)
         let wish = try RouteWish(head)
-        let session = try route(chat, wish)
+        let session: ProviderSession
+        do throws(APIError) {
+            session = try route(chat, wish)
+        } catch {
+            coordinator.recordRefusal(error, of: chat, wish, from: exchange.connection.peer.host)
+            throw error
+        }
         let random = coordinator.environment.randomID()
         let id = RequestID(index: coordinator.requests.reserveIndex(), random: (random.high, random.low))
         let relay = Relay(

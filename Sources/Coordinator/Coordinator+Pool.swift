@@ -39,8 +39,8 @@ extension Coordinator {
             metrics.silenceDrops += 1
             log(.warn, "provider_silent", fields(of: handle))
             session.cut()
-        case .drainComplete: session.close(.normal, "drained")
-        case .drainOverdue: session.close(.goingAway, "drain took too long")
+        case .drainComplete: session.closeDrained(.normal, "drained")
+        case .drainOverdue: session.closeDrained(.goingAway, "drain took too long")
         }
     }
 

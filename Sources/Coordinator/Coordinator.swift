@@ -16,6 +16,7 @@ package final class Coordinator {
     package let environment: any Environment
     package internal(set) var metrics = CoordinatorMetrics()
     package internal(set) var pool: ProviderPool
+    let journal: (any CoordinatorJournal)?
 
     let startedAt: MonotonicInstant
     let startedWallTime: WallTime
@@ -25,6 +26,8 @@ package final class Coordinator {
     let buyerParser = JSONParser()
     let providerParser = JSONParser()
     var requests = RequestTable()
+    var tokens: TokenTable
+    var snapshotTimer: TimerID?
 
     /// By the slot of their handle.
     private var sessions: [ProviderSession?] = []
@@ -35,11 +38,17 @@ package final class Coordinator {
     private var drain = DrainState.serving
     private var cachedDate: HTTPDate?
 
+    /// - Parameters:
+    ///   - records: what earlier runs decided about provider ids.
+    ///   - tokens: the provider tokens that are valid.
     package init(
-        settings: CoordinatorSettings, environment: any Environment, records: AdmissionRecords = AdmissionRecords()
+        settings: CoordinatorSettings, environment: any Environment, records: AdmissionRecords = AdmissionRecords(),
+        tokens: [TokenRecord] = [], journal: (any CoordinatorJournal)? = nil
     ) {
         self.settings = settings
         self.environment = environment
+        self.journal = journal
+        self.tokens = TokenTable(tokens)
         pool = ProviderPool(settings: settings.pool, records: records)
         startedAt = environment.now
         startedWallTime = environment.wallTime
@@ -48,6 +57,7 @@ package final class Coordinator {
             preflight: settings.routing.preflightTimeout, silence: settings.routing.requestTimeout,
             gap: settings.routing.gapTimeout,
             cancel: settings.routing.cancelTimeout)
+        armSnapshotTimer()
     }
 
     // MARK: Connections
@@ -147,6 +157,7 @@ package final class Coordinator {
         while sessions.count <= handle.slot { sessions.append(nil) }
         sessions[handle.slot] = session
         sessionCount += 1
+        recordSighting(of: handle)
         armPoolTimer()
     }
 
@@ -154,6 +165,7 @@ package final class Coordinator {
         guard handle.slot < sessions.count, sessions[handle.slot] === session else { return }
         sessions[handle.slot] = nil
         sessionCount -= 1
+        recordSighting(of: handle)
         perform(pool.disconnected(handle, now: environment.now))
         drainProgressed()
     }
@@ -178,9 +190,6 @@ package final class Coordinator {
         if let owner, owner != providerID { throw .invalidToken }
     }
 
-    /// The provider that `token` was issued to; nil for an unknown or revoked one.
-    func tokenOwner(_ token: ByteView) -> String? { nil }
-
     // MARK: Pool
 
     /// The pool has one timer: it moves earlier at once, and later when it fires.
@@ -202,7 +211,8 @@ package final class Coordinator {
     package var activeRequestCount: Int { requests.count }
     package var heldBodyByteCount: Int { bodyLedger.heldByteCount }
 
-    func requestConcluded(_ request: Relay, status: Int) {
+    func requestConcluded(_ request: Relay, status: Int, error: String?) {
+        record(request, status: status, error: error)
         let elapsed = environment.now - request.receivedAt
         let key = CoordinatorMetrics.ModelAndStatus(model: request.session.modelName, status: status)
         metrics.requestsByModelAndStatus[key, default: 0] += 1

@@ -11,6 +11,7 @@ package struct CoordinatorSettings: Sendable {
     package var timeouts = Timeouts()
     package var authentication = Authentication()
     package var versions = Versions()
+    package var storage = Storage()
     /// What `/healthz` and `trunkline version` show.
     package var softwareVersion = "0.1.0"
 
@@ -72,6 +73,14 @@ package struct CoordinatorSettings: Sendable {
     package struct Authentication: Sendable {
         package var operatorKey = ""
         package var requiresProviderToken = false
+        package init() {}
+    }
+
+    package struct Storage: Sendable {
+        /// How often the pool is written down for debugging; nil: never.
+        package var snapshotInterval: Duration? = .seconds(300)
+        /// How long an operator's question may wait for the storage.
+        package var answerTimeout = Duration.seconds(10)
         package init() {}
     }
 

@@ -56,6 +56,10 @@ extension Coordinator {
         json.member("requests_total", Int(metrics.requestsTotal))
         json.member("requests_active", requests.count)
         json.member("version", settings.softwareVersion)
+        if let health = journal?.health {
+            json.member("storage", literal: health.statusName)
+            if case .degraded(let reason) = health.status { json.member("storage_reason", reason) }
+        }
         json.endObject()
     }
 }

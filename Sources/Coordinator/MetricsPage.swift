@@ -10,6 +10,7 @@ extension Coordinator {
         writeLinkMetrics(to: &page)
         writePoolMetrics(to: &page)
         writeDriverMetrics(to: &page)
+        writeStorageMetrics(to: &page)
     }
 
     private func writeRequestMetrics(to page: inout PrometheusText) {
@@ -114,6 +115,18 @@ extension Coordinator {
             page.sample([("model", model.name), ("use", "free")], model.freeSlots)
             page.sample([("model", model.name), ("use", "taken")], max(0, model.totalSlots - model.freeSlots))
         }
+    }
+
+    private func writeStorageMetrics(to page: inout PrometheusText) {
+        guard let health = journal?.health else { return }
+        page.gauge(
+            "trunkline_storage_degraded", "1 while the database cannot be read or written.",
+            health.status == .ok ? 0 : 1)
+        page.gauge("trunkline_storage_queued", "Rows that wait to be written.", health.queuedCount)
+        page.counter("trunkline_storage_written_total", "Rows written.", health.writtenCount)
+        page.counter("trunkline_storage_dropped_total", "Rows lost to a full queue.", health.droppedCount)
+        page.counter(
+            "trunkline_storage_errors_total", "Attempts to read or write the database that failed.", health.errorCount)
     }
 
     private func writeDriverMetrics(to page: inout PrometheusText) {

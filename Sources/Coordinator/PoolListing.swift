@@ -5,11 +5,14 @@ import Primitives
 
 extension Coordinator {
     /// The body of `GET /poolz` (docs/protocol.md, section 10).
-    func writePool(to json: inout JSONWriter) {
+    func writePool(to json: inout JSONWriter) { writePool(pool.entries, to: &json) }
+
+    /// The same with some of the entries only.
+    func writePool(_ entries: some Sequence<PoolEntry>, to json: inout JSONWriter) {
         json.beginObject()
         json.key("pool")
         json.beginArray()
-        for entry in pool.entries { write(entry, to: &json) }
+        for entry in entries { write(entry, to: &json) }
         json.endArray()
         json.key("summary")
         writeSummary(to: &json)

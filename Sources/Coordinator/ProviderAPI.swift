@@ -6,7 +6,7 @@ import Pool
 import Primitives
 import WebSocketCodec
 
-/// The listener of providers and operators: the WebSocket upgrade, health, and the pool (docs/protocol.md, sections 3
+/// The listener of providers and operators: the WebSocket upgrade, health, the pool, and orders (docs/protocol.md, sections 3
 /// and 10).
 final class ProviderAPI: HTTPService {
     private unowned let coordinator: Coordinator
@@ -18,9 +18,11 @@ final class ProviderAPI: HTTPService {
         case health(HealthCheck)
         case pool
         case metrics
+        case admin(AdminRoute)
     }
 
     private static func route(_ head: RequestHead) throws(APIError) -> Route {
+        if let admin = try AdminRoute(head) { return .admin(admin) }
         let route: Route
         switch head.path {
         case "/ws/provider": route = .webSocket
@@ -39,7 +41,7 @@ final class ProviderAPI: HTTPService {
             switch try Self.route(head) {
             case .webSocket: return .upgrade(try upgrade(head))
             case .health: return .proceed
-            case .pool, .metrics:
+            case .pool, .metrics, .admin:
                 try authorize(head)
                 return .proceed
             }
@@ -55,6 +57,8 @@ final class ProviderAPI: HTTPService {
             case .health(let check): coordinator.respond(to: check, exchange)
             case .pool: respondWithPool(exchange)
             case .metrics: respondWithMetrics(exchange)
+            case .admin(let order):
+                try AdminAPI(coordinator: coordinator).handle(order, body: body, exchange: exchange)
             }
         } catch {
             exchange.respond(with: error)

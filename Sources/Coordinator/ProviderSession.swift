@@ -34,6 +34,8 @@ final class ProviderSession: ConnectionHandler {
     private var writer: FrameWriter
     private var state: State
     private var requests: [Relay] = []
+    /// Set once the operator has banned the provider: how the session ends when its work is done.
+    private var refusalAtEnd: SessionRefusal?
     /// The token's provider name, when the upgrade carried one.
     private let tokenOwner: String?
 
@@ -268,7 +270,11 @@ final class ProviderSession: ConnectionHandler {
         }
     }
 
-    func sendDrain() { queue(estimatedByteCount: 32) { CoordinatorMessage.drain(into: &$0) } }
+    /// - Returns: false when the link has no room for it.
+    @discardableResult func sendDrain() -> Bool {
+        queue(estimatedByteCount: 32) { CoordinatorMessage.drain(into: &$0) }
+    }
+
     func sendWarmUp() { queue(estimatedByteCount: 32) { CoordinatorMessage.warmUp(into: &$0) } }
 
     func sendPing() {
@@ -277,12 +283,14 @@ final class ProviderSession: ConnectionHandler {
     }
 
     /// For messages that no buyer waits on. On a link so full that there is no room, the write deadline decides.
-    private func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) {
+    @discardableResult private func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) -> Bool {
         do throws(FrameWriter.Refusal) {
             try writer.queueText(estimatedByteCount: estimatedByteCount, body)
             connection.requestFlush()
+            return true
         } catch {
             coordinator.metrics.messagesNotSent += 1
+            return false
         }
     }
 
@@ -293,6 +301,22 @@ final class ProviderSession: ConnectionHandler {
         writer.queueClose(code, reason: reason)
         leavePool()
         connection.requestFlush()
+    }
+
+    /// The operator has banned this provider: what it works on may finish, then it is told so and nothing more.
+    func closeWhenIdle(_ refusal: SessionRefusal) {
+        refusalAtEnd = refusal
+        closeIfIdle()
+    }
+
+    private func closeIfIdle() {
+        guard case .live = state, requests.isEmpty, let refusalAtEnd else { return }
+        close(refusalAtEnd.closeCode, refusalAtEnd.reason)
+    }
+
+    /// Its drain is over, or took too long.
+    func closeDrained(_ code: CloseCode, _ reason: String) {
+        if let refusalAtEnd { close(refusalAtEnd.closeCode, refusalAtEnd.reason) } else { close(code, reason) }
     }
 
     /// A newer session of the same provider has its place.
@@ -348,6 +372,7 @@ final class ProviderSession: ConnectionHandler {
             requests[position] = last
             last.positionInSession = position
         }
+        closeIfIdle()
     }
 
     // MARK: Ends

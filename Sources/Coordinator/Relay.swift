@@ -20,7 +20,11 @@ final class Relay: ExchangeOwner {
     private var timer: TimerID?
     /// Kept until a provider has begun to answer, for the next one to try.
     private var body: HeldBody
-    private var wish: RouteWish
+    let wish: RouteWish
+    let buyerHost: String
+    private(set) var usage: Usage?
+    private(set) var routingTime = Duration.zero
+    private(set) var isRetried = false
     private var tried: [EntryHandle] = []
     private var chunksReceived = 0
     /// When the chunk before came, or the request was cancelled.
@@ -44,6 +48,7 @@ final class Relay: ExchangeOwner {
         self.body = body
         self.session = session
         self.exchange = exchange
+        buyerHost = exchange.connection.peer.host
         self.coordinator = coordinator
         receivedAt = coordinator.environment.now
         lastEventAt = coordinator.environment.now
@@ -80,7 +85,8 @@ final class Relay: ExchangeOwner {
         do throws(ProviderSession.SendRefusal) {
             try session.sendRequest(id, stream: chat.stream, body: body.view)
             coordinator.metrics.requestsDispatched += 1
-            coordinator.metrics.dispatchOverhead.observe(now - receivedAt)
+            routingTime = now - receivedAt
+            coordinator.metrics.dispatchOverhead.observe(routingTime)
             armTimer()
         } catch {
             leaveSession(.withdrawn)
@@ -119,6 +125,7 @@ final class Relay: ExchangeOwner {
         session = next
         chunksReceived = 0
         coordinator.metrics.requestsRetried += 1
+        isRetried = true
         start()
     }
 
@@ -197,7 +204,10 @@ final class Relay: ExchangeOwner {
                 ])
         }
         let hasGap = !held.isEmpty
-        if let usage = end.usage { coordinator.metrics.record(usage) }
+        if let usage = end.usage {
+            self.usage = usage
+            coordinator.metrics.record(usage)
+        }
         let action: RelayMachine.EndAction
         switch end.status {
         case .complete: action = machine.completed(hasGap: hasGap)
@@ -219,7 +229,7 @@ final class Relay: ExchangeOwner {
             fail(failure, begun: begun)
         case .closeBuyer:
             leaveSession(.cancelled)
-            let target = conclude(status: 499)
+            let target = conclude(status: 499, error: "cancelled")
             remove()
             target?.abort()
         case .releaseSlot:
@@ -254,7 +264,7 @@ final class Relay: ExchangeOwner {
     // MARK: From the buyer
 
     func exchangeAbandoned() {
-        _ = conclude(status: 499)
+        _ = conclude(status: 499, error: "buyer_disconnected")
         interrupted(machine.buyerLeft(now: now), reason: .buyerDisconnected)
     }
 
@@ -315,7 +325,8 @@ final class Relay: ExchangeOwner {
     // MARK: Ends
 
     private func complete() {
-        let target = conclude(status: chat.stream || !wholeAnswer.isEmpty ? 200 : 502)
+        let hasAnswer = chat.stream || !wholeAnswer.isEmpty
+        let target = conclude(status: hasAnswer ? 200 : 502, error: hasAnswer ? nil : APIError.providerError.code)
         remove()
         guard let target else { return }
         if chat.stream {
@@ -332,7 +343,7 @@ final class Relay: ExchangeOwner {
 
     private func fail(_ failure: RelayMachine.Failure, begun: Bool) {
         let error = failure.answer
-        let target = conclude(status: error.status)
+        let target = conclude(status: error.status, error: error.code)
         if machine.isFinished { remove() }
         guard let target else { return }
         if failure == .buyerTooSlow {
@@ -347,19 +358,19 @@ final class Relay: ExchangeOwner {
     }
 
     private func answer(with error: APIError) {
-        let target = conclude(status: error.status)
+        let target = conclude(status: error.status, error: error.code)
         remove()
         target?.respond(with: error)
     }
 
     /// The request is over for its buyer: counted and logged once. Gives the exchange back if somebody still waits.
-    private func conclude(status: Int) -> HTTPServerConnection? {
+    private func conclude(status: Int, error: String? = nil) -> HTTPServerConnection? {
         guard !isConcluded else { return nil }
         isConcluded = true
         let last = exchange
         last?.owner = nil
         exchange = nil
-        coordinator.requestConcluded(self, status: status)
+        coordinator.requestConcluded(self, status: status, error: error)
         return last
     }
 

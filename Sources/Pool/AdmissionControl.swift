@@ -73,5 +73,12 @@ struct AdmissionControl: Sendable {
         records.rejected.insert(providerID)
     }
 
+    /// Decisions of this run stand where both know an id.
+    mutating func learn(_ earlier: AdmissionRecords) {
+        records.provisional.formUnion(earlier.provisional)
+        records.promoted.formUnion(earlier.promoted.subtracting(records.rejected))
+        records.rejected.formUnion(earlier.rejected.subtracting(records.promoted))
+    }
+
     mutating func forget(_ providerID: String) { records.provisional.remove(providerID) }
 }

@@ -168,6 +168,10 @@ extension ProviderPool {
         return Rejection(session: handle, actions: markDraining(handle, closeAfter: closeAfter, now: now))
     }
 
+    /// Joins what earlier runs decided, when that could not be read before the pool began. Entries that are in keep their
+    /// tier until they come again.
+    package mutating func learn(_ records: AdmissionRecords) { admission.learn(records) }
+
     /// Forgets a provisional id whose retention is over: it is new when it comes again.
     package mutating func forgetProvisional(_ providerID: String) { admission.forget(providerID) }
 

@@ -1,5 +1,5 @@
 package import Coordinator
-import Pool
+package import Pool
 import Primitives
 
 /// A coordinator in the simulated environment, with helpers to populate it.
@@ -7,9 +7,14 @@ package final class SimulatedWorld {
     package let environment: SimulatedEnvironment
     package let coordinator: Coordinator
 
-    package init(seed: UInt64 = 1, settings: CoordinatorSettings = SimulatedWorld.settings) {
+    package init(
+        seed: UInt64 = 1, settings: CoordinatorSettings = SimulatedWorld.settings,
+        records: AdmissionRecords = AdmissionRecords(), tokens: [TokenRecord] = [],
+        journal: (any CoordinatorJournal)? = nil
+    ) {
         environment = SimulatedEnvironment(seed: seed)
-        coordinator = Coordinator(settings: settings, environment: environment)
+        coordinator = Coordinator(
+            settings: settings, environment: environment, records: records, tokens: tokens, journal: journal)
     }
 
     package static var settings: CoordinatorSettings {
