@@ -255,9 +255,12 @@ static enum receive_result received(struct connection *connection, const uint8_t
             frame_control(&connection->out, 10, payload, (size_t)length);
             connection_touch(connection);
         } else if (opcode == 8) {
-            fprintf(stderr, "loadgen: provider %d: Close %d %.*s\n", provider->index,
-                    length >= 2 ? payload[0] << 8 | payload[1] : 0, length > 2 ? (int)length - 2 : 0,
-                    (const char *)payload + 2);
+            int code = length >= 2 ? payload[0] << 8 | payload[1] : 0, rest = length > 2 ? (int)length - 2 : 0;
+            const char *reason = (const char *)payload + 2;
+            // Refused for a reason that another attempt does not change, unlike a full waiting room.
+            if (provider->state == GREETING && code >= 4000 && code < 4429)
+                fatal("provider %d is refused: Close %d %.*s", provider->index, code, rest, reason);
+            failure("provider %d: Close %d %.*s", provider->index, code, rest, reason);
             return RECEIVE_BROKEN;
         } else if (opcode != 10) {
             failure("provider: opcode %d", opcode);
