@@ -31,16 +31,60 @@ struct UTF8Validator: Equatable, Sendable {
             index += Self.asciiPrefix(bytes, from: index)
             // A run of other characters costs no search for ASCII between them.
             while index < bytes.count, bytes[index] >= 0x80 {
-                guard begin(bytes[index]) else { return false }
-                index += 1
-                while needed > 0 {
-                    guard index < bytes.count else { return true }
-                    guard step(bytes[index]) else { return false }
+                index += Self.threeBytePairsPrefix(bytes, from: index)
+                if bytes.count - index >= 8 {
+                    guard bytes[index] >= 0x80 else { break }
+                    let length = Self.wholeCharacter(UnsafeRawPointer(bytes.base + index))
+                    guard length > 0 else { return false }
+                    index += length
+                } else if index < bytes.count, bytes[index] >= 0x80 {
+                    guard begin(bytes[index]) else { return false }
                     index += 1
+                    while needed > 0 {
+                        guard index < bytes.count else { return true }
+                        guard step(bytes[index]) else { return false }
+                        index += 1
+                    }
                 }
             }
         }
         return true
+    }
+
+    /// How many bytes from `start` on are pairs of characters of three bytes each, which come in long runs (Chinese,
+    /// Japanese); 6 per step.
+    @inline(__always) private static func threeBytePairsPrefix(_ bytes: ByteView, from start: Int) -> Int {
+        var index = start
+        while bytes.count - index >= 8 {
+            let word = word(UnsafeRawPointer(bytes.base + index))
+            guard word & 0xC0C0_F0C0_C0F0 == 0x8080_E080_80E0, isInRange(threeBytes: word),
+                isInRange(threeBytes: word >> 24)
+            else { break }
+            index += 6
+        }
+        return index - start
+    }
+
+    /// The length of the character at the front of 8 readable bytes; 0 if there is none, and for an ASCII one.
+    @inline(__always) private static func wholeCharacter(_ bytes: UnsafeRawPointer) -> Int {
+        let word = word(bytes)
+        if word & 0xC0E0 == 0x80C0 { return word & 0x1E != 0 ? 2 : 0 }
+        if word & 0xC0C0F0 == 0x8080E0 { return isInRange(threeBytes: word) ? 3 : 0 }
+        guard word & 0xC0C0_C0F8 == 0x8080_80F0 else { return 0 }
+        // The upper five bits of the code point: 0 would be overlong, over 16 is above U+10FFFF.
+        let plane = (word & 0x07) << 2 | (word >> 12) & 0x03
+        return plane &- 1 < 16 ? 4 : 0
+    }
+
+    /// 8 bytes, the first in the lowest place.
+    @inline(__always) private static func word(_ bytes: UnsafeRawPointer) -> UInt64 {
+        UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))
+    }
+
+    /// E0 wants bit 5 of the next byte (else overlong), ED must not have it (else a surrogate).
+    @inline(__always) private static func isInRange(threeBytes word: UInt64) -> Bool {
+        let bits = word & 0x200F
+        return bits != 0 && bits != 0x200D
     }
 
     @inline(__always) private mutating func begin(_ lead: UInt8) -> Bool {
@@ -67,8 +111,7 @@ struct UTF8Validator: Equatable, Sendable {
     @inline(__always) private static func asciiPrefix(_ bytes: ByteView, from start: Int) -> Int {
         var index = start
         while bytes.count - index >= 8 {
-            let word = UnsafeRawPointer(bytes.base).loadUnaligned(fromByteOffset: index, as: UInt64.self)
-            let high = UInt64(littleEndian: word) & 0x8080_8080_8080_8080
+            let high = word(UnsafeRawPointer(bytes.base + index)) & 0x8080_8080_8080_8080
             guard high == 0 else { return index + high.trailingZeroBitCount / 8 - start }
             index += 8
         }

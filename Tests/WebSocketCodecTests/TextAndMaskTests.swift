@@ -66,7 +66,7 @@ import Testing
             var bytes: [UInt8] = []
             for _ in 0..<Int.random(in: 0...12, using: &random) {
                 bytes += Array(
-                    ["abcdefgh", "é", "€", "𝄞", "\u{10FFFF}"].randomElement(using: &random)?.utf8 ?? "".utf8)
+                    ["abcdefgh", "é", "€", "日本語", "𝄞", "\u{10FFFF}"].randomElement(using: &random)?.utf8 ?? "".utf8)
             }
             if !bytes.isEmpty, random.chance(0.7) {
                 let position = Int.random(in: 0..<bytes.count, using: &random)
