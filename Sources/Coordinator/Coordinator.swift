@@ -214,8 +214,7 @@ package final class Coordinator {
     func requestConcluded(_ request: Relay, status: Int, error: String?) {
         record(request, status: status, error: error)
         let elapsed = environment.now - request.receivedAt
-        let key = CoordinatorMetrics.ModelAndStatus(model: request.session.modelName, status: status)
-        metrics.requestsByModelAndStatus[key, default: 0] += 1
+        metrics.countRequest(model: request.session.modelName, status: status)
         metrics.requestDuration.observe(elapsed)
         log(
             .info, "request_finished",

@@ -55,6 +55,15 @@ package struct CoordinatorMetrics: Sendable {
         }
     }
 
+    /// Model names come from providers: beyond this many pairs, further ones are counted as `other`.
+    private static let pairLimit = 2_000
+
+    mutating func countRequest(model: String, status: Int) {
+        var key = ModelAndStatus(model: model, status: status)
+        if requestsByModelAndStatus[key] == nil, requestsByModelAndStatus.count >= Self.pairLimit { key.model = "other" }
+        requestsByModelAndStatus[key, default: 0] += 1
+    }
+
     mutating func record(_ usage: Usage) {
         promptTokens &+= UInt64(max(0, usage.promptTokens ?? 0))
         completionTokens &+= UInt64(max(0, usage.completionTokens ?? 0))

@@ -17,6 +17,8 @@ final class HTTPServerConnection: ConnectionHandler {
         case answering(Answer)
         /// The last answer is leaving; input is thrown away until the peer closes too, or the deadline comes.
         case lingering(until: MonotonicInstant)
+        /// The peer has closed its side; what waits may still leave, then this side closes.
+        case leaving
         /// Ended, or handed over to another handler.
         case over
     }
@@ -68,7 +70,7 @@ final class HTTPServerConnection: ConnectionHandler {
     var isBusy: Bool {
         switch state {
         case .answering, .readingBody, .readingHead: true
-        case .betweenRequests, .lingering: !writer.isDrained
+        case .betweenRequests, .lingering, .leaving: !writer.isDrained
         case .over: false
         }
     }
@@ -79,7 +81,7 @@ final class HTTPServerConnection: ConnectionHandler {
         switch state {
         case .betweenRequests, .readingHead, .readingBody: decode(bytes.readOnly)
         case .answering: keepForLater(bytes.readOnly)
-        case .lingering, .over: break
+        case .lingering, .leaving, .over: break
         }
     }
 
@@ -109,7 +111,7 @@ final class HTTPServerConnection: ConnectionHandler {
         switch state {
         case .answering where !input.isEmpty: keepForLater(input)
         case .betweenRequests where !decoder.isBetweenRequests: state = .readingHead(since: now)
-        case .betweenRequests, .readingHead, .readingBody, .answering, .lingering, .over: break
+        case .betweenRequests, .readingHead, .readingBody, .answering, .lingering, .leaving, .over: break
         }
         updateDeadline()
     }
@@ -117,7 +119,7 @@ final class HTTPServerConnection: ConnectionHandler {
     private var isReading: Bool {
         switch state {
         case .betweenRequests, .readingHead, .readingBody: true
-        case .answering, .lingering, .over: false
+        case .answering, .lingering, .leaving, .over: false
         }
     }
 
@@ -285,27 +287,30 @@ final class HTTPServerConnection: ConnectionHandler {
     }
 
     private func outputMoved() {
-        if case .lingering = state, writer.isDrained { connection.finishWriting() }
-        if writer.deadline != nil || isLingering { updateDeadline() }
-    }
-
-    private var isLingering: Bool {
-        if case .lingering = state { return true }
-        return false
+        switch state {
+        case .lingering:
+            if writer.isDrained { connection.finishWriting() }
+            updateDeadline()
+        case .leaving where writer.isDrained: connection.close()
+        case .betweenRequests, .readingHead, .readingBody, .answering, .leaving, .over:
+            if writer.deadline != nil { updateDeadline() }
+        }
     }
 
     func peerFinished() {
-        switch state {
-        case .answering:
-            let abandoned = owner
-            owner = nil
-            abandoned?.exchangeAbandoned()
-            // What was answered before, and waits, may still leave.
-            linger()
-        case .betweenRequests, .readingHead, .readingBody, .lingering:
-            if writer.isDrained { connection.close() } else { linger() }
-        case .over: break
-        }
+        guard !isOver else { return }
+        let abandoned = owner
+        owner = nil
+        state = .leaving
+        body.removeAll()
+        pipelined.removeAll()
+        abandoned?.exchangeAbandoned()
+        if writer.isDrained { connection.close() } else { connection.requestFlush() }
+    }
+
+    private var isOver: Bool {
+        if case .over = state { return true }
+        return false
     }
 
     func closed(_ end: ConnectionEnd) {
@@ -329,12 +334,12 @@ final class HTTPServerConnection: ConnectionHandler {
             let earned = Duration.seconds(body.count / max(1, timeouts.bodyBytesPerSecond))
             return since + timeouts.body + earned
         case .lingering(let until): return until
-        case .answering, .over: return nil
+        case .answering, .leaving, .over: return nil
         }
     }
 
     private func updateDeadline() {
-        if case .over = state { return }
+        if isOver { return }
         connection.setDeadline(earliest(inputDeadline, writer.deadline))
     }
 
@@ -352,7 +357,7 @@ final class HTTPServerConnection: ConnectionHandler {
         case .betweenRequests, .lingering: connection.close()
         case .readingHead, .readingBody:
             refuse(APIError(408, .invalidRequest, "request_timeout", "The request did not arrive in time."))
-        case .answering, .over: break
+        case .answering, .leaving, .over: break
         }
     }
 
