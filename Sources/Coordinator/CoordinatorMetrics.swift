@@ -60,7 +60,9 @@ package struct CoordinatorMetrics: Sendable {
 
     mutating func countRequest(model: String, status: Int) {
         var key = ModelAndStatus(model: model, status: status)
-        if requestsByModelAndStatus[key] == nil, requestsByModelAndStatus.count >= Self.pairLimit { key.model = "other" }
+        if requestsByModelAndStatus[key] == nil, requestsByModelAndStatus.count >= Self.pairLimit {
+            key.model = "other"
+        }
         requestsByModelAndStatus[key, default: 0] += 1
     }
 
