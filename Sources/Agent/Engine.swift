@@ -77,11 +77,14 @@ package struct EngineFailure: Error, Equatable, Sendable {
     package var kind: Kind
     /// For logs and the coordinator's log; never shown to a buyer. At most ``messageByteCount`` bytes.
     package var message: String
+    /// The HTTP status, where the engine answered with one.
+    package var status: Int?
 
     package static let messageByteCount = 512
 
-    package init(_ kind: Kind, _ message: String) {
+    package init(_ kind: Kind, _ message: String, status: Int? = nil) {
         self.kind = kind
+        self.status = status
         self.message = message.utf8.count > Self.messageByteCount ? String(message.prefix(128)) : message
     }
 }

@@ -13,16 +13,16 @@ extension EngineFailure {
         let message = "engine answered \(status): \(said.text)"
         switch status {
         case 400, 413, 422:
-            return EngineFailure(said.isAboutContext || status == 413 ? .contextExceeded : .refused, message)
+            return EngineFailure(said.isAboutContext || status == 413 ? .contextExceeded : .refused, message, status: status)
         case 404:
-            return EngineFailure(.modelNotLoaded, message)
+            return EngineFailure(.modelNotLoaded, message, status: status)
         case 429, 503:
-            return EngineFailure(.queueFull, message)
+            return EngineFailure(.queueFull, message, status: status)
         case 500...:
             // llama.cpp's server and Ollama have told of a full context with 500.
-            return EngineFailure(said.isAboutContext ? .contextExceeded : .broken, message)
+            return EngineFailure(said.isAboutContext ? .contextExceeded : .broken, message, status: status)
         default:
-            return EngineFailure(.refused, message)
+            return EngineFailure(.refused, message, status: status)
         }
     }
 

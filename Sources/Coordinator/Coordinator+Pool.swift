@@ -62,6 +62,19 @@ extension Coordinator {
         perform(pool.probeAnswered(handle, accepted: isAccepted, now: environment.now))
     }
 
+    /// A tunnel says that nobody stands behind a provider's endpoint: out of service at once, and back as soon as its
+    /// WebSocket answers a PING; one that does not within five seconds is cut.
+    func endpointUnreachable(_ session: ProviderSession) {
+        guard let handle = session.handle else { return }
+        perform(
+            pool.stateUpdated(handle, to: .unavailable, slotsFree: nil, slotsTotal: nil, now: environment.now))
+        session.probe(within: .seconds(5))
+    }
+
+    func probeAnswered(by handle: EntryHandle) {
+        perform(pool.stateUpdated(handle, to: .ready, slotsFree: nil, slotsTotal: nil, now: environment.now))
+    }
+
     func heartbeatReceived(_ heartbeat: Heartbeat, from handle: EntryHandle) {
         guard let known = pool[handle]?.profile else { return }
         let actions = withByteView(known.modelID) { knownModel in

@@ -18,6 +18,9 @@ package final class Coordinator {
     package internal(set) var pool: ProviderPool
     let journal: (any CoordinatorJournal)?
 
+    /// Set by the driver; without it every provider is served through its WebSocket.
+    package var forwarder: (any RequestForwarder)?
+
     let startedAt: MonotonicInstant
     let startedWallTime: WallTime
     let bodyLedger: BodyLedger

@@ -5,6 +5,7 @@ import ProviderProtocol
 package struct CoordinatorMetrics: Sendable {
     package var requestsTotal: UInt64 = 0
     package var requestsDispatched: UInt64 = 0
+    package var requestsForwarded: UInt64 = 0
     package var requestsRetried: UInt64 = 0
     package var preflightsSent: UInt64 = 0
     /// Refused, or not answered in time.

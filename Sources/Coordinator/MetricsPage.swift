@@ -34,6 +34,9 @@ extension Coordinator {
             metrics.dispatchOverhead)
         page.counter(
             "trunkline_requests_retried_total", "Requests passed on to another provider.", metrics.requestsRetried)
+        page.counter(
+            "trunkline_requests_forwarded_total", "Requests sent to a provider's endpoint over HTTP.",
+            metrics.requestsForwarded)
         page.counter("trunkline_preflights_total", "Preflights sent.", metrics.preflightsSent)
         page.counter(
             "trunkline_preflights_failed_total", "Preflights refused or not answered in time.", metrics.preflightsFailed

@@ -28,6 +28,10 @@ final class ProviderSession: ConnectionHandler {
     private(set) var modelName = ""
     /// The id of the recovery probe that has not been answered yet.
     var recoveryProbe: String?
+    /// Runs out when a PING that had to be answered was not.
+    private var pingProbe: TimerID?
+    /// Where its requests are forwarded to over HTTP; nil for those behind the WebSocket.
+    private(set) var endpointURL: String?
     private let connection: any Connection
     private unowned let coordinator: Coordinator
     private var decoder: FrameDecoder
@@ -101,6 +105,11 @@ final class ProviderSession: ConnectionHandler {
             }
         case .pong:
             heard()
+            if let pingProbe, let handle {
+                coordinator.environment.cancel(pingProbe)
+                self.pingProbe = nil
+                coordinator.probeAnswered(by: handle)
+            }
         case .binary(let bytes):
             coordinator.metrics.messagesIgnored += 1
             coordinator.log(
@@ -227,6 +236,7 @@ final class ProviderSession: ConnectionHandler {
         providerID = description.providerID
         modelName = description.modelID
         handle = admission.handle
+        endpointURL = coordinator.pool[admission.handle]?.endpointURL
         state = .live(admission.handle)
         coordinator.sessionBegan(self, admission.handle)
         let tier = admission.tier.name.description
@@ -276,6 +286,16 @@ final class ProviderSession: ConnectionHandler {
     }
 
     func sendWarmUp() { queue(estimatedByteCount: 32) { CoordinatorMessage.warmUp(into: &$0) } }
+
+    /// Sends a PING that must be answered in time.
+    func probe(within limit: Duration) {
+        guard pingProbe == nil else { return }
+        sendPing()
+        pingProbe = coordinator.environment.schedule(at: now + limit) { [weak self] in
+            self?.pingProbe = nil
+            self?.cut()
+        }
+    }
 
     func sendPing() {
         try? writer.queuePing(.empty)
@@ -336,6 +356,7 @@ final class ProviderSession: ConnectionHandler {
         case .closing, .over: return
         }
         state = .closing
+        if let pingProbe { coordinator.environment.cancel(pingProbe) }
         guard let handle else { return }
         let orphans = requests
         for request in orphans { request.sessionEnded() }

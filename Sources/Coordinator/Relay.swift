@@ -6,7 +6,7 @@ import ProviderProtocol
 
 /// One buyer's request while a provider works on it: joins the buyer's connection, the provider's session and the
 /// ``RelayMachine`` that decides.
-final class Relay: ExchangeOwner {
+final class Relay: ExchangeOwner, ForwardReply {
     let id: RequestID
     let chat: ChatRequest
     let receivedAt: MonotonicInstant
@@ -35,6 +35,8 @@ final class Relay: ExchangeOwner {
     private var wholeAnswer = ByteQueue()
     private var doneWasRelayed = false
     private var isConcluded = false
+    /// Set while the request is on its way over HTTP.
+    private var forward: ForwardID?
     /// What the pool is told when a cancelled request gives its slot back.
     private var outcomeOnRelease = RequestOutcome.cancelled
 
@@ -82,6 +84,12 @@ final class Relay: ExchangeOwner {
 
     /// Sends the request to its session. What cannot be sent is answered here.
     private func dispatch() {
+        if let endpoint = session.endpointURL, let forwarder = coordinator.forwarder {
+            coordinator.metrics.requestsForwarded += 1
+            let request = ForwardedRequest(endpoint: endpoint, body: body.view, isStreaming: chat.stream)
+            forward = forwarder.forward(request, reply: self)
+            return armTimer()
+        }
         do throws(ProviderSession.SendRefusal) {
             try session.sendRequest(id, stream: chat.stream, body: body.view)
             coordinator.metrics.requestsDispatched += 1
@@ -208,15 +216,29 @@ final class Relay: ExchangeOwner {
             self.usage = usage
             coordinator.metrics.record(usage)
         }
-        let action: RelayMachine.EndAction
         switch end.status {
-        case .complete: action = machine.completed(hasGap: hasGap)
-        case .cancelled: action = machine.ended(with: .cancelled)
-        case .errorModelNotLoaded: action = machine.ended(with: .fail(.modelNotLoaded))
-        case .errorContextExceeded: action = machine.ended(with: .fail(.contextExceeded))
-        case .errorQueueFull: action = machine.ended(with: .fail(.queueFull))
-        case .errorInternal: action = machine.ended(with: .fail(.internalError))
+        case .complete: ended(machine.completed(hasGap: hasGap))
+        case .cancelled: ended(machine.ended(with: .cancelled))
+        case .errorModelNotLoaded: ended(machine.ended(with: .fail(.modelNotLoaded)))
+        case .errorContextExceeded: ended(machine.ended(with: .fail(.contextExceeded)))
+        case .errorQueueFull: ended(machine.ended(with: .fail(.queueFull)))
+        case .errorInternal: ended(machine.ended(with: .fail(.internalError)))
         }
+    }
+
+    func forwardProduced(_ data: ByteView) {
+        guard forward != nil else { return }
+        chunkReceived(ResponseChunk(requestID: .empty, seq: machine.nextSeq, data: data))
+    }
+
+    func forwardFinished(_ result: ForwardResult) {
+        guard forward != nil else { return }
+        forward = nil
+        if result.providerResult == .fail(.endpointUnreachable) { coordinator.endpointUnreachable(session) }
+        ended(machine.ended(with: result.providerResult))
+    }
+
+    private func ended(_ action: RelayMachine.EndAction) {
         switch action {
         case .complete:
             leaveSession(.completed)
@@ -225,7 +247,7 @@ final class Relay: ExchangeOwner {
             tryNextProvider(.refused, elseAnswer: .allBusy)
         case .fail(let failure, let begun):
             logFailure(failure)
-            leaveSession(failure == .internalError || failure == .brokenStream ? .failed : .refused)
+            leaveSession(failure.outcome)
             fail(failure, begun: begun)
         case .closeBuyer:
             leaveSession(.cancelled)
@@ -249,6 +271,10 @@ final class Relay: ExchangeOwner {
     }
 
     func sessionEnded() {
+        if let forward {
+            coordinator.forwarder?.cancel(forward)
+            self.forward = nil
+        }
         switch machine.sessionEnded() {
         case .fail(let failure, let begun):
             logFailure(failure)
@@ -284,14 +310,16 @@ final class Relay: ExchangeOwner {
         case .cancel(let failure, let begun):
             coordinator.metrics.cancellations += 1
             lastEventAt = now
-            session.sendCancel(id, reason: reason)
+            stopProvider(reason)
             body.removeAll()
             held.removeAll()
-            armTimer()
-            guard let failure else { return }
-            logFailure(failure)
-            outcomeOnRelease = failure.outcome
-            fail(failure, begun: begun)
+            if let failure {
+                logFailure(failure)
+                outcomeOnRelease = failure.outcome
+                fail(failure, begun: begun)
+            }
+            // An aborted transfer has no end to wait for.
+            if isStoppedAtOnce { ended(machine.ended(with: .cancelled)) } else { armTimer() }
         case .fail(let failure, let begun):
             leaveSession(.failed)
             fail(failure, begun: begun)
@@ -304,6 +332,17 @@ final class Relay: ExchangeOwner {
             leaveSession(.withdrawn)
             if let failure { fail(failure, begun: false) } else { remove() }
         case .none: break
+        }
+    }
+
+    private var isStoppedAtOnce: Bool { session.endpointURL != nil && coordinator.forwarder != nil }
+
+    private func stopProvider(_ reason: CancelRequest.Reason) {
+        if let forward {
+            coordinator.forwarder?.cancel(forward)
+            self.forward = nil
+        } else {
+            session.sendCancel(id, reason: reason)
         }
     }
 
@@ -406,7 +445,8 @@ extension RelayMachine.Failure {
     var answer: APIError {
         switch self {
         case .disconnected: .providerFailed
-        case .timedOut: .providerTimeout
+        case .timedOut, .endpointTimedOut: .providerTimeout
+        case .endpointUnreachable: .providerFailed
         case .gapTimedOut, .internalError, .brokenStream, .buyerTooSlow: .providerError
         case .modelNotLoaded: .modelNotLoaded
         case .contextExceeded: .contextExceeded
@@ -418,8 +458,10 @@ extension RelayMachine.Failure {
     /// What it says about the provider. Its time-outs count against it; being too fast for a buyer does not.
     var outcome: RequestOutcome {
         switch self {
-        case .timedOut: .timedOut
+        case .timedOut, .endpointTimedOut: .timedOut
         case .disconnected, .gapTimedOut, .internalError, .brokenStream: .failed
+        // Its state is seen to apart.
+        case .endpointUnreachable: .refused
         case .modelNotLoaded, .contextExceeded, .queueFull, .notUnderstood: .refused
         case .shuttingDown, .buyerTooSlow: .cancelled
         }
@@ -438,6 +480,8 @@ extension RelayMachine.Failure {
         case .shuttingDown: "shutting_down"
         case .buyerTooSlow: "buyer_too_slow"
         case .notUnderstood: "not_understood"
+        case .endpointTimedOut: "endpoint_timed_out"
+        case .endpointUnreachable: "endpoint_unreachable"
         }
     }
 }

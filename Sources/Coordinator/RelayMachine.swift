@@ -33,6 +33,8 @@ package struct RelayMachine: Equatable, Sendable {
         case brokenStream, shuttingDown
         /// The provider does not know `inference_request`.
         case notUnderstood
+        /// Of a forwarded request: a gateway before the provider gave up, or found nobody.
+        case endpointTimedOut, endpointUnreachable
         /// More than the bound waits for the buyer, who does not read.
         case buyerTooSlow
     }

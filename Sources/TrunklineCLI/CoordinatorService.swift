@@ -39,12 +39,15 @@ final class CoordinatorService {
     private let buyerListener: Listener
     private let providerListener: Listener
     private let certificates: [TLSServerContext]
+    private let forwarder: EndpointForwarder
 
     init(_ settings: Settings, on environment: ShardEnvironment) throws(CommandFailure) {
         self.environment = environment
         let configuration = settings.configuration
         let coordinator = Coordinator(settings: configuration.coordinatorSettings, environment: environment)
         self.coordinator = coordinator
+        forwarder = EndpointForwarder(on: environment)
+        coordinator.forwarder = forwarder
 
         let listen = configuration.listen
         let buyerTLS = try Self.certificate(listen.buyerTLSCertificate, listen.buyerTLSKey)
