@@ -13,7 +13,8 @@ extension EngineFailure {
         let message = "engine answered \(status): \(said.text)"
         switch status {
         case 400, 413, 422:
-            return EngineFailure(said.isAboutContext || status == 413 ? .contextExceeded : .refused, message, status: status)
+            return EngineFailure(
+                said.isAboutContext || status == 413 ? .contextExceeded : .refused, message, status: status)
         case 404:
             return EngineFailure(.modelNotLoaded, message, status: status)
         case 429, 503:
