@@ -96,6 +96,7 @@ final class ProviderSession: ConnectionHandler {
             if case .live(let handle) = state { messageReceived(text, handle) } else { greetingReceived(text) }
         case .ping(let payload):
             heard()
+            if writer.waitingPongCount >= coordinator.settings.providerLink.writer.waitingPongCount / 2 { makeRoom() }
             do throws(FrameWriter.Refusal) {
                 try writer.queuePong(payload)
                 coordinator.metrics.pongsSent += 1
@@ -255,6 +256,7 @@ final class ProviderSession: ConnectionHandler {
     // MARK: Output
 
     func sendRequest(_ id: RequestID, stream: Bool, body: ByteView) throws(SendRefusal) {
+        makeRoomForMessage()
         let estimate = 128 + body.count + body.count / 8
         do throws(FrameWriter.Refusal) {
             try writer.queueText(estimatedByteCount: estimate) {
@@ -304,6 +306,7 @@ final class ProviderSession: ConnectionHandler {
 
     /// For messages that no buyer waits on. On a link so full that there is no room, the write deadline decides.
     @discardableResult private func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) -> Bool {
+        makeRoomForMessage()
         do throws(FrameWriter.Refusal) {
             try writer.queueText(estimatedByteCount: estimatedByteCount, body)
             connection.requestFlush()
@@ -364,6 +367,14 @@ final class ProviderSession: ConnectionHandler {
     }
 
     func flush() { advance(writer.flush(now: now)) }
+
+    /// Bounds are for a peer that does not read, not for a turn in which much happens: before one is reached, what the
+    /// socket takes at once leaves early.
+    private func makeRoom() { advance(writer.flush(now: now)) }
+
+    private func makeRoomForMessage() {
+        if writer.waitingMessageCount >= coordinator.settings.providerLink.writer.waitingMessageCount { makeRoom() }
+    }
 
     func writeCompleted() { advance(writer.writeCompleted(now: now)) }
 

@@ -154,6 +154,28 @@ struct SessionTests {
         }
     }
 
+    /// More than a queue's bound of messages in one turn is no congestion as long as the socket takes them.
+    @Test func aBusyTurnIsNoBackpressure() {
+        var settings = SimulatedWorld.settings
+        settings.providerLink.writer.waitingMessageCount = 4
+        settings.providerLink.writer.waitingPongCount = 8
+        let world = SimulatedWorld(settings: settings)
+        let provider = world.provider(slots: 64) { _, _ in }
+        var burst: [UInt8] = []
+        for number in 0..<100 {
+            burst += RawFrame(opcode: RawFrame.ping, isMasked: true, payload: [UInt8(number)]).encoded()
+        }
+        provider.sendRaw(burst)
+        #expect(world.run(upTo: .seconds(1)) { provider.pongs.count == 100 })
+        // Twenty buyers that leave at once: twenty requests are waiting when their cancellations are queued.
+        let buyers = (0..<20).map { _ in world.buyer() }
+        for buyer in buyers { buyer.complete(model: "test-model", stream: false) }
+        #expect(world.run(upTo: .seconds(1)) { provider.requests.count == 20 })
+        world.coordinator.startDrain(limit: .zero) {}
+        #expect(world.run(upTo: .seconds(1)) { provider.cancelled.count == 20 })
+        #expect(world.coordinator.metrics.messagesNotSent == 0)
+    }
+
     @Test func aPeerThatStopsReadingIsCutAloneAtItsDeadline() {
         let world = SimulatedWorld()
         let others = (0..<50).map { world.provider("p\($0)", model: "other") }
