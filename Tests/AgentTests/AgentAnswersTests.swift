@@ -181,10 +181,10 @@ import WebSocketCodec
 
 @Suite struct AgentBackpressureTests {
     /// A coordinator that does not read: the pipe takes 64 KiB, the rest waits in the agent.
-    private func stalledWorld() throws -> AgentWorld {
+    private func stalledWorld(bytes: Int = 400_000, messages: Int = 4000) throws -> AgentWorld {
         let world = try AgentWorld {
-            $0.highWaterByteCount = 100_000
-            $0.highWaterMessageCount = 50
+            $0.highWaterByteCount = bytes
+            $0.highWaterMessageCount = messages
             $0.writerLimits.writeTimeout = .seconds(10)
         }
         world.coordinator.prepare = { near, _ in near.outgoing.capacity = 64 * 1024 }
@@ -205,9 +205,10 @@ import WebSocketCodec
         return count
     }
 
-    @Test(arguments: [(10_000, 1000), (10, 100_000)])
-    func engineWaitsAndGoesOnAtHalf(length: Int, limit: Int) throws {
-        let world = try stalledWorld()
+    @Test(arguments: [(10_000, 400_000, 1_000_000), (10, 10_000_000, 4000)])
+    func engineWaitsAndGoesOnAtHalf(length: Int, bytes: Int, messages: Int) throws {
+        let world = try stalledWorld(bytes: bytes, messages: messages)
+        let limit = 10_000
         let count = produce(world, upTo: limit, of: length)
         #expect(world.engine.isPaused && world.engine.pauseCount == 1)
         #expect(count < limit)
@@ -215,10 +216,13 @@ import WebSocketCodec
         world.engine.produce(0, "data: late\n\n")
         world.run(.milliseconds(100))
         #expect(world.engine.isPaused)
+        var waitingAtResume = (bytes: Int.max, messages: Int.max)
+        world.engine.onResume = { [unowned world] in waitingAtResume = world.waiting }
         world.coordinator.near?.outgoing.isStalled = false
         world.coordinator.near?.scheduleDelivery()
         world.run(.milliseconds(100))
         #expect(!world.engine.isPaused)
+        #expect(waitingAtResume.bytes <= bytes / 2 && waitingAtResume.messages <= messages / 2)
         world.engine.finish(0)
         world.run(.milliseconds(100))
         #expect(world.coordinator.chunks("req-1").count == count + 1)

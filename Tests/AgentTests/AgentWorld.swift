@@ -2,6 +2,7 @@ import Environment
 import Primitives
 import TestKit
 import Testing
+import WebSocketCodec
 
 @testable import Agent
 
@@ -45,4 +46,10 @@ final class AgentWorld {
     func run(_ duration: Duration) { environment.run(for: duration) }
 
     var stopsSoFar: [Agent.Stop] { stops.all }
+
+    /// What waits in the agent for its coordinator to read.
+    var waiting: (bytes: Int, messages: Int) {
+        guard case .connected(let session, _) = agent.state else { return (0, 0) }
+        return (session.writer?.waitingByteCount ?? 0, session.writer?.waitingMessageCount ?? 0)
+    }
 }

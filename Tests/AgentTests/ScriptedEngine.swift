@@ -19,6 +19,7 @@ final class ScriptedEngine: Engine {
     private(set) var isPaused = false
     private(set) var pauseCount = 0
     private(set) var isShutDown = false
+    var onResume: (() -> Void)?
     private let environment: SimulatedEnvironment
 
     init(_ environment: SimulatedEnvironment) { self.environment = environment }
@@ -37,7 +38,10 @@ final class ScriptedEngine: Engine {
         pauseCount += 1
     }
 
-    func resume() { isPaused = false }
+    func resume() {
+        isPaused = false
+        onResume?()
+    }
 
     func listModels(_ completion: @escaping (Result<[String], EngineFailure>) -> Void) {
         listCount += 1
