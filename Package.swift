@@ -91,7 +91,7 @@ let package = Package(
         tests("JSON", ["Primitives"]),
         tests("HTTPCodec", ["Primitives"], resources: [.copy("Resources")]),
         tests("WebSocketCodec", ["Primitives", "HTTPCodec"]),
-        tests("ProviderProtocol", ["Primitives", "JSON", "Crypto"]),
+        tests("ProviderProtocol", ["Primitives", "JSON", "Crypto", "WebSocketCodec"], resources: [.copy("Resources")]),
         tests("Pool", ["Primitives"]),
         tests("Coordinator", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
         tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),

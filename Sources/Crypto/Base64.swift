@@ -8,28 +8,35 @@ package enum Base64 {
     /// RFC 4648 section 5 without padding: `-`, `_`.
     case url
 
+    /// Digits of `byteCount` bytes, without padding.
+    @inline(__always) package static func digitCount(of byteCount: Int) -> Int { (byteCount * 4 + 2) / 3 }
+
     package func encode(_ bytes: ByteView, into queue: inout ByteQueue) {
-        let alphabet = alphabet.utf8Start
         let target = queue.reserve((bytes.count + 2) / 3 * 4)
-        var source = bytes.base
-        var written = 0
-        for _ in 0..<bytes.count / 3 {
-            let group = UInt32(source[0]) << 16 | UInt32(source[1]) << 8 | UInt32(source[2])
-            target[written] = alphabet[Int(group >> 18)]
-            target[written + 1] = alphabet[Int(group >> 12 & 63)]
-            target[written + 2] = alphabet[Int(group >> 6 & 63)]
-            target[written + 3] = alphabet[Int(group & 63)]
-            source += 3
-            written += 4
-        }
-        let rest = bytes.count % 3
-        if rest > 0 {
-            let group = UInt32(source[0]) << 16 | (rest == 2 ? UInt32(source[1]) << 8 : 0)
-            target[written] = alphabet[Int(group >> 18)]
-            target[written + 1] = alphabet[Int(group >> 12 & 63)]
+        queue.commit(encode(bytes, to: target))
+    }
+
+    /// The same to memory that the caller knows to be long enough, padding included. Returns how much was written.
+    package func encode(_ bytes: ByteView, to target: UnsafeMutablePointer<UInt8>) -> Int {
+        tables.pairs.withUnsafeBufferPointer { pairs in
+            var source = bytes.base
+            let output = UnsafeMutableRawPointer(target)
+            var written = 0
+            // Twelve bits, two digits at a time.
+            for _ in 0..<bytes.count / 3 {
+                let group = Int(source[0]) << 16 | Int(source[1]) << 8 | Int(source[2])
+                output.storeBytes(of: pairs[group >> 12], toByteOffset: written, as: UInt16.self)
+                output.storeBytes(of: pairs[group & 0xFFF], toByteOffset: written + 2, as: UInt16.self)
+                source += 3
+                written += 4
+            }
+            let rest = bytes.count % 3
+            guard rest > 0 else { return written }
+            let group = Int(source[0]) << 16 | (rest == 2 ? Int(source[1]) << 8 : 0)
+            output.storeBytes(of: pairs[group >> 12], toByteOffset: written, as: UInt16.self)
             written += 2
             if rest == 2 {
-                target[written] = alphabet[Int(group >> 6 & 63)]
+                target[written] = UInt8(truncatingIfNeeded: UInt16(littleEndian: pairs[group & 0xFFF]))
                 written += 1
             }
             if self == .standard {
@@ -38,8 +45,8 @@ package enum Base64 {
                     written += 1
                 }
             }
+            return written
         }
-        queue.commit(written)
     }
 
     package func encode(_ bytes: ByteView) -> String {
@@ -59,37 +66,33 @@ package enum Base64 {
         }
         let rest = digits % 4
         guard rest != 1 else { return false }
-
-        let values = self == .standard ? Self.standardValues : Self.urlValues
-        return values.withUnsafeBufferPointer { values in
-            let target = queue.reserve(digits / 4 * 3 + 2)
+        // Whole words are stored, the fourth byte to be overwritten by the next one.
+        let target = UnsafeMutableRawPointer(queue.reserve(digits / 4 * 3 + 4))
+        return tables.places.withUnsafeBufferPointer { places in
             var source = text.base
             var written = 0
+            // Bits that no digit sets: looked at once, at the end.
+            var bits: UInt32 = 0
             for _ in 0..<digits / 4 {
-                let first = values[Int(source[0])]
-                let second = values[Int(source[1])]
-                let third = values[Int(source[2])]
-                let fourth = values[Int(source[3])]
-                guard (first | second | third | fourth) & Self.invalid == 0 else { return false }
-                target[written] = first << 2 | second >> 4
-                target[written + 1] = second << 4 | third >> 2
-                target[written + 2] = third << 6 | fourth
+                let group =
+                    places[Int(source[0])] | places[256 + Int(source[1])] | places[512 + Int(source[2])]
+                    | places[768 + Int(source[3])]
+                target.storeBytes(of: group.littleEndian, toByteOffset: written, as: UInt32.self)
+                bits |= group
                 source += 4
                 written += 3
             }
             if rest > 0 {
-                let first = values[Int(source[0])]
-                let second = values[Int(source[1])]
-                let third = rest == 3 ? values[Int(source[2])] : 0
-                guard (first | second | third) & Self.invalid == 0 else { return false }
-                guard (rest == 3 ? third & 0b11 : second & 0b1111) == 0 else { return false }
-                target[written] = first << 2 | second >> 4
-                written += 1
-                if rest == 3 {
-                    target[written] = second << 4 | third >> 2
-                    written += 1
-                }
+                let group =
+                    places[Int(source[0])] | places[256 + Int(source[1])]
+                    | (rest == 3 ? places[512 + Int(source[2])] : 0)
+                // What stands behind the last whole byte must be zero.
+                guard group >> (rest == 3 ? 16 : 8) & 0xFF == 0 else { return false }
+                target.storeBytes(of: group.littleEndian, toByteOffset: written, as: UInt32.self)
+                bits |= group
+                written += rest - 1
             }
+            guard bits & Self.invalid == 0 else { return false }
             queue.commit(written)
             return true
         }
@@ -101,21 +104,34 @@ package enum Base64 {
     }
 
     private static let padding: UInt8 = 0x3D
-    private static let invalid: UInt8 = 0x80
+    private static let invalid: UInt32 = 0xFF00_0000
 
-    private var alphabet: StaticString {
-        switch self {
-        case .standard: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        case .url: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    private var tables: Tables { self == .standard ? Self.standardTables : Self.urlTables }
+
+    private static let standardTables = Tables(
+        alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/")
+    private static let urlTables = Tables(
+        alphabet: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
+
+    private struct Tables: Sendable {
+        /// Of twelve bits: their two digits, as they stand in memory.
+        let pairs: [UInt16]
+        /// Of a character in each of the four places of a group: its six bits, where they stand in the group's three
+        /// bytes, the first byte lowest; ``Base64/invalid`` for what is no digit.
+        let places: [UInt32]
+
+        init(alphabet: StaticString) {
+            let digits = (0..<64).map { alphabet.utf8Start[$0] }
+            pairs = (0..<4096).map { (UInt16(digits[$0 >> 6]) | UInt16(digits[$0 & 63]) << 8).littleEndian }
+            var places = [UInt32](repeating: Base64.invalid, count: 4 * 256)
+            for place in 0..<4 {
+                for value in 0..<64 {
+                    // The group is read with its first byte highest and then turned round.
+                    let bits = UInt32(value) << UInt32(18 - 6 * place)
+                    places[place * 256 + Int(digits[value])] = bits.byteSwapped >> 8
+                }
+            }
+            self.places = places
         }
-    }
-
-    private static let standardValues = values(of: .standard)
-    private static let urlValues = values(of: .url)
-
-    private static func values(of form: Base64) -> [UInt8] {
-        var values = [UInt8](repeating: invalid, count: 256)
-        for value in 0..<64 { values[Int(form.alphabet.utf8Start[value])] = UInt8(value) }
-        return values
     }
 }

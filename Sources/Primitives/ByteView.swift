@@ -118,8 +118,10 @@ public struct MutableByteView {
 }
 
 /// Lends the bytes of `array` for the duration of `body`.
-public func withByteView<Result>(_ array: [UInt8], _ body: (ByteView) throws -> Result) rethrows -> Result {
-    try array.withUnsafeBytes { try body(ByteView($0)) }
+public func withByteView<Result: ~Copyable, Failure: Error>(
+    _ array: [UInt8], _ body: (ByteView) throws(Failure) -> Result
+) throws(Failure) -> Result {
+    try array.span.withUnsafeBytes { bytes throws(Failure) in try body(ByteView(bytes)) }
 }
 
 /// Lends the UTF-8 bytes of `text` for the duration of `body`.

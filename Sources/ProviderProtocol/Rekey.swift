@@ -139,16 +139,26 @@ package struct RekeyProof: Equatable {
         attempt = try RekeyAttempt(message)
         newKeyID = try message.text("new_kid", in: 1...128).string
         try message.requireEncrypted()
-        envelope = try EncryptedEnvelope(message)
+        envelope = try EncryptedEnvelope(message.required("enc"))
     }
 
     package func append(_ kind: Kind, to queue: inout ByteQueue) {
+        var enc = ByteQueue()
+        enc.appendJSON { envelope.append(to: &$0) }
+        Self.append(kind, attempt: attempt, newKeyID: newKeyID, enc: enc.view, to: &queue)
+    }
+
+    /// - Parameter enc: the sealed object, as JSON.
+    static func append(
+        _ kind: Kind, attempt: RekeyAttempt, newKeyID: String, enc: ByteView, to queue: inout ByteQueue
+    ) {
         queue.appendJSON { writer in
             writer.begin(kind.name)
             attempt.append(to: &writer)
             writer.member("new_kid", newKeyID)
             writer.member("encrypted", true)
-            envelope.append(to: &writer)
+            writer.key("enc")
+            writer.raw(enc)
             writer.endObject()
         }
     }

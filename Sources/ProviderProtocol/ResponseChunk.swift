@@ -35,6 +35,7 @@ extension ProviderMessage {
         var requestID: JSONValue?
         var seq: JSONValue?
         var data: JSONValue?
+        var encrypted: JSONValue?
         var envelope: JSONValue?
         // Of members with the same name the first one counts, as everywhere.
         for (key, value) in message.members {
@@ -42,6 +43,7 @@ extension ProviderMessage {
             case 3 where seq == nil && key == "seq": seq = value
             case 3 where envelope == nil && key == "enc": envelope = value
             case 4 where data == nil && key == "data": data = value
+            case 9 where encrypted == nil && key == "encrypted": encrypted = value
             case 10 where requestID == nil && key == "request_id": requestID = value
             default: break
             }
@@ -50,7 +52,11 @@ extension ProviderMessage {
         guard let id = requestID.string, RequestID.acceptedByteCounts.contains(id.count) else {
             throw .invalid(field: "request_id")
         }
-        if envelope != nil { return .sealedChunk(try SealedFrame(message)) }
+        if let envelope {
+            guard let encrypted else { throw .missing(field: "encrypted") }
+            guard encrypted.bool == true else { throw .invalid(field: "encrypted") }
+            return .sealedChunk(SealedFrame(requestID: id, envelope: try EncryptedEnvelope(envelope)))
+        }
         guard let seq else { throw .missing(field: "seq") }
         guard let number = seq.int, number >= 0 else { throw .invalid(field: "seq") }
         guard let data else { throw .missing(field: "data") }

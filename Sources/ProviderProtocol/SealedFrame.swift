@@ -24,19 +24,44 @@ package struct EncryptedEnvelope: Equatable {
         self.kid = kid
     }
 
-    init(_ message: JSONValue) throws(MessageError) {
-        let envelope = try message.object("enc")
-        alg = try envelope.text("alg", in: 1...32, "enc.alg")
-        seq = try envelope.integer("seq", in: 0...Int.max, "enc.seq")
-        nonce = try envelope.text("nonce", in: 1...64, "enc.nonce")
-        aad = try envelope.text("aad", in: 1...4096, "enc.aad")
-        ciphertext = try envelope.text("ciphertext", in: 0...Int.max, "enc.ciphertext")
-        tag = try envelope.text("tag", in: 1...64, "enc.tag")
-        kid = try envelope.text("kid", in: 1...128, "enc.kid")
+    /// The members of `enc`; of members with the same name the first one counts. One walk, since a chunk comes by here.
+    @inline(__always) init(_ enc: JSONValue) throws(MessageError) {
+        guard enc.isObject else { throw .invalid(field: "enc") }
+        var (alg, seq, nonce, aad, ciphertext, tag, kid): Members = (nil, nil, nil, nil, nil, nil, nil)
+        for (key, value) in enc.members {
+            switch key.count {
+            case 3 where key == "alg": alg = alg ?? value
+            case 3 where key == "seq": seq = seq ?? value
+            case 3 where key == "aad": aad = aad ?? value
+            case 3 where key == "tag": tag = tag ?? value
+            case 3 where key == "kid": kid = kid ?? value
+            case 5 where key == "nonce": nonce = nonce ?? value
+            case 10 where key == "ciphertext": ciphertext = ciphertext ?? value
+            default: break
+            }
+        }
+        self.alg = try Self.text(alg, in: 1...32, "enc.alg")
+        guard let seq else { throw .missing(field: "enc.seq") }
+        guard let number = seq.int, number >= 0 else { throw .invalid(field: "enc.seq") }
+        self.seq = number
+        self.nonce = try Self.text(nonce, in: 1...64, "enc.nonce")
+        self.aad = try Self.text(aad, in: 1...4096, "enc.aad")
+        self.ciphertext = try Self.text(ciphertext, in: 0...Int.max, "enc.ciphertext")
+        self.tag = try Self.text(tag, in: 1...64, "enc.tag")
+        self.kid = try Self.text(kid, in: 1...128, "enc.kid")
+    }
+
+    private typealias Members = (JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?, JSONValue?)
+
+    @inline(__always) private static func text(
+        _ value: JSONValue?, in lengths: ClosedRange<Int>, _ field: StaticString
+    ) throws(MessageError) -> ByteView {
+        guard let value else { throw .missing(field: field) }
+        guard let text = value.string, lengths.contains(text.count) else { throw .invalid(field: field) }
+        return text
     }
 
     func append(to writer: inout JSONWriter) {
-        writer.key("enc")
         writer.beginObject()
         writer.member("alg", alg)
         writer.member("seq", seq)
@@ -78,7 +103,7 @@ package struct SealedFrame: Equatable {
         requestID = try message.requestID()
         stream = try message.optionalFlag("stream")
         try message.requireEncrypted()
-        envelope = try EncryptedEnvelope(message)
+        envelope = try EncryptedEnvelope(message.required("enc"))
     }
 
     package func append(_ kind: Kind, to queue: inout ByteQueue) {
@@ -87,6 +112,7 @@ package struct SealedFrame: Equatable {
             writer.member("request_id", requestID)
             if let stream { writer.member("stream", stream) }
             writer.member("encrypted", true)
+            writer.key("enc")
             envelope.append(to: &writer)
             writer.endObject()
         }
