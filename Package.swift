@@ -68,7 +68,7 @@ let package = Package(
             ["Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool", "Environment"]),
 
         room("Transport", ["Primitives", "Environment", "CLibuv", "COpenSSL"]),
-        room("Store", ["Primitives", "Crypto", "Environment", "CSQLite"]),
+        room("Store", ["Primitives", "Crypto", "Pool", "Environment", "Coordinator", "CSQLite"]),
         room(
             "Agent",
             [
@@ -95,7 +95,7 @@ let package = Package(
         tests("Pool", ["Primitives"]),
         tests("Coordinator", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
         tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),
-        tests("Store", ["Primitives"]),
+        tests("Store", ["Primitives", "Crypto", "Pool", "Environment", "Coordinator"]),
         tests(
             "Agent",
             [

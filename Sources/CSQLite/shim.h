@@ -1,2 +1,7 @@
 #pragma once
 #include <sqlite3.h>
+
+// Swift cannot spell SQLITE_TRANSIENT, a pointer made of -1: SQLite takes a copy before these return.
+static inline int trunkline_bind_text(sqlite3_stmt *statement, int position, const char *text, int length) {
+    return sqlite3_bind_text(statement, position, text, length, SQLITE_TRANSIENT);
+}

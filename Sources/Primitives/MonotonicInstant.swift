@@ -55,6 +55,10 @@ public struct WallTime: Hashable, Comparable, Sendable {
     public static func + (time: WallTime, duration: Duration) -> WallTime {
         WallTime(nanoseconds: time.nanoseconds.addingReportingOverflow(duration.inNanoseconds).partialValue)
     }
+
+    package static func - (time: WallTime, duration: Duration) -> WallTime {
+        WallTime(nanoseconds: time.nanoseconds.subtractingReportingOverflow(duration.inNanoseconds).partialValue)
+    }
 }
 
 extension Duration {
