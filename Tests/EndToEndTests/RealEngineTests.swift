@@ -40,6 +40,27 @@ import Testing
         #expect(answer.output.count > 1, "\(answer.transcript)")
     }
 
+    @Test func aPinnedProviderWithAnEndpointIsServedOverHTTP() async throws {
+        let engine = try await Engine()
+        defer { engine.end() }
+        let file = engine.directory.appendingPathComponent("coordinator.yaml")
+        let configuration = """
+            auth: {operator_key: "\(ServedPool.operatorKey)"}
+            providers:
+              - {provider_id: "pinned", endpoint_url: "\(engine.url)"}
+            """
+        try configuration.write(to: file, atomically: true, encoding: .utf8)
+        let pool = try await ServedPool(["--config", file.path])
+        defer { pool.server.kill() }
+        let provider = try await pool.lend("pinned", engine: engine.url, ["--slots", "2", "--context", "512"])
+        defer { provider.kill() }
+        let listing = try await fetchJSON(pool.operatorURL + "/poolz", bearer: ServedPool.operatorKey)
+        let entry = try #require((listing["pool"] as? [[String: Any]])?.first, "\(listing)")
+        #expect(entry["inference_path"] as? String == "http_forwarding", "\(entry)")
+        #expect(entry["tier"] as? String == "pinned", "\(entry)")
+        for scenario in ["streams", "completes", "maps_errors"] { try await pool.run(scenario) }
+    }
+
     @Test func anEngineThatDiesIsNoticed() async throws {
         let engine = try await Engine()
         defer { engine.end() }
