@@ -1,0 +1,27 @@
+import Foundation
+import Testing
+
+/// The operator API of the running binary (docs/protocol.md, sections 6 and 10).
+@Suite(.serialized, .timeLimit(.minutes(5))) struct OperatorScenarioTests {
+    private static func scenario(_ name: String, _ configuration: String = "") -> Scenario {
+        Scenario(script: "operators.py", name: name, configuration: configuration)
+    }
+
+    @Test(arguments: [
+        scenario("need_their_key"),
+        scenario("send_a_provider_away_in_two_phases"),
+        scenario("admit_ten_strangers_an_hour", "providers: [{provider_id: witness}]"),
+        scenario("admit_strangers_while_there_is_room", "admission: {max_provisional_providers: 1}"),
+        scenario("promote_a_provider"),
+        scenario("reject_a_provider"),
+    ])
+    func operators(_ scenario: Scenario) async throws { try await scenario.play() }
+
+    private static let promtool = (ProcessInfo.processInfo.environment["PATH"] ?? "")
+        .split(separator: ":").map { "\($0)/promtool" }.first { FileManager.default.isExecutableFile(atPath: $0) }
+
+    @Test(.enabled(if: promtool != nil, "promtool is missing; Debian and Homebrew have it in the package prometheus"))
+    func prometheusUnderstandsTheMetrics() async throws {
+        try await Self.scenario("read_metrics_that_prometheus_understands").play()
+    }
+}
