@@ -80,7 +80,7 @@ let package = Package(
             name: "trunkline",
             dependencies: [
                 "Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool",
-                "Environment", "Coordinator", "Transport", "Store", "Agent", "Configuration", "CLibuv",
+                "Environment", "Coordinator", "Transport", "Store", "Agent", "Configuration", "CLibuv", "CCurl",
             ],
             path: "Sources/TrunklineCLI",
             swiftSettings: settings),
@@ -110,7 +110,8 @@ let package = Package(
                 "JSON",
             ],
             swiftSettings: settings),
-        .testTarget(name: "TrunklineCLITests", dependencies: ["trunkline", "Primitives"], swiftSettings: settings),
+        .testTarget(
+            name: "TrunklineCLITests", dependencies: ["trunkline", "JSON", "Primitives"], swiftSettings: settings),
         .testTarget(
             name: "EndToEndTests", dependencies: ["trunkline"], exclude: ["Engines", "Python"], swiftSettings: settings),
     ],

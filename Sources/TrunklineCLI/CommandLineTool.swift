@@ -3,8 +3,9 @@ import Configuration
 /// Finds the command, parses its arguments, runs it and says what went wrong.
 enum CommandLineTool {
     static let commands: [any Command.Type] = [
-        DemoCommand.self, ServeCommand.self, ProvideCommand.self, ChatCommand.self, ConfigInitCommand.self,
-        ConfigCheckCommand.self,
+        DemoCommand.self, ServeCommand.self, ProvideCommand.self, ChatCommand.self, PoolCommand.self,
+        PromoteCommand.self, RejectCommand.self, BlacklistCommand.self, TokenIssueCommand.self, TokenListCommand.self,
+        TokenRevokeCommand.self, TokenRevokeAndKickCommand.self, ConfigInitCommand.self, ConfigCheckCommand.self,
         ConfigReferenceCommand.self, VersionCommand.self,
     ]
 

@@ -22,6 +22,7 @@ extension CoordinatorConfiguration {
         settings.providerLink.silenceTimeout = pool.heartbeatMissThreshold
         settings.limits.http.bodyByteCount = limits.maxBodyBytes
         settings.limits.bufferedByteCountPerRequest = limits.maxBufferedBytesPerRequest
+        settings.storage.snapshotInterval = storage.snapshotInterval > .zero ? storage.snapshotInterval : nil
         settings.authentication.operatorKey = auth.operatorKey
         settings.authentication.requiresProviderToken = auth.requireProviderToken
         settings.versions.recommendedBinary = versions.recommended

@@ -1,7 +1,9 @@
 import Configuration
 import Coordinator
 import Environment
+import Pool
 import Primitives
+import Store
 import Transport
 
 /// A coordinator with its two listeners on a shard. Lives on the shard's loop.
@@ -35,16 +37,24 @@ final class CoordinatorService {
 
     let addresses: Addresses
     private let coordinator: Coordinator
+    private let journal: StoreJournal?
     private let environment: ShardEnvironment
     private let buyerListener: Listener
     private let providerListener: Listener
     private let certificates: [TLSServerContext]
     private let forwarder: EndpointForwarder
 
-    init(_ settings: Settings, on environment: ShardEnvironment) throws(CommandFailure) {
+    /// - Parameter store: where things are kept; without one, nothing outlives the process.
+    init(
+        _ settings: Settings, store: Store? = nil, on environment: ShardEnvironment
+    ) throws(CommandFailure) {
         self.environment = environment
         let configuration = settings.configuration
-        let coordinator = Coordinator(settings: configuration.coordinatorSettings, environment: environment)
+        journal = store.map { StoreJournal($0) }
+        let coordinator = Coordinator(
+            settings: configuration.coordinatorSettings, environment: environment,
+            records: store?.records?.admission ?? AdmissionRecords(), tokens: store?.records?.tokens ?? [],
+            journal: journal)
         self.coordinator = coordinator
         forwarder = EndpointForwarder(on: environment)
         coordinator.forwarder = forwarder
@@ -99,6 +109,20 @@ final class CoordinatorService {
             return try environment.listen(settings, tls: tls, acceptor: acceptor)
         } catch {
             throw CommandFailure(error)
+        }
+    }
+
+    /// The store has something to say.
+    func noticed(_ notice: StoreNotice) {
+        switch notice {
+        case .recordsLoaded(let records):
+            coordinator.tokensChanged(records.tokens)
+            coordinator.recordsLoaded(records.admission)
+        case .tokensChanged(let tokens):
+            coordinator.tokensChanged(tokens)
+            environment.log(LogRecord(.info, "provider_tokens_changed", [("count", .int(tokens.count))]))
+        case .providersForgotten(let providerIDs): coordinator.providersForgotten(providerIDs)
+        case .provisionalListed(let question, let records): journal?.listed(question, records)
         }
     }
 

@@ -1,4 +1,4 @@
-import Primitives
+package import Primitives
 
 #if canImport(Glibc)
     import Glibc
@@ -79,7 +79,7 @@ func currentInstant() -> MonotonicInstant {
     return MonotonicInstant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
 }
 
-func currentWallTime() -> WallTime {
+package func currentWallTime() -> WallTime {
     var time = timespec()
     clock_gettime(CLOCK_REALTIME, &time)
     return WallTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))

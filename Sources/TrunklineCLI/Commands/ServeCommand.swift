@@ -1,5 +1,6 @@
 import Configuration
 import Environment
+import Store
 import Transport
 
 enum ServeCommand: Command {
@@ -9,6 +10,8 @@ enum ServeCommand: Command {
     private static let buyerListen = ValueOption("buyer-listen", "HOST:PORT", "Where applications connect")
     private static let providerListen = ValueOption(
         "provider-listen", "HOST:PORT", "Where providers and operators connect")
+    private static let database = ValueOption(
+        "db", "FILE", "The database (default: storage.db_path; without a configuration: none)")
 
     static let usage = CommandUsage(
         "serve", "Run a coordinator",
@@ -18,8 +21,8 @@ enum ServeCommand: Command {
             renewed certificates.
             """,
         options: [
-            .value(config), .value(buyerListen), .value(providerListen), .value(LogOptions.level),
-            .value(LogOptions.format),
+            .value(config), .value(buyerListen), .value(providerListen), .value(database),
+            .value(LogOptions.level), .value(LogOptions.format),
         ],
         examples: [
             "trunkline config init coordinator.yaml && trunkline serve --config coordinator.yaml",
@@ -29,7 +32,9 @@ enum ServeCommand: Command {
     static func run(_ arguments: Arguments) async throws -> ExitCode {
         let buyer = try ListenAddress.read(buyerListen, arguments)
         let provider = try ListenAddress.read(providerListen, arguments)
-        let configuration = try arguments[config].map(ConfigurationFile.load) ?? temporaryConfiguration()
+        var configuration = try arguments[config].map(ConfigurationFile.load) ?? temporaryConfiguration()
+        if let path = arguments[database] { configuration.storage.databasePath = path }
+        let keepsRecords = arguments[config] != nil || arguments[database] != nil
         var settings = CoordinatorService.Settings(configuration)
         if let buyer { settings.buyer = buyer }
         if let provider { settings.provider = provider }
@@ -41,24 +46,42 @@ enum ServeCommand: Command {
         defer { log.stop() }
         let shard = try Shard.start(Shard.Settings(name: "shard", log: log))
         let (ended, ending) = AsyncStream<Never>.makeStream()
+        let addresses: CoordinatorService.Addresses
+        let store: Store?
         do {
-            let addresses = try await shard.run { [settings] environment in
-                let service = try CoordinatorService(settings, on: environment)
+            (addresses, store) = try await shard.run { [settings] environment in
+                let store = keepsRecords ? openStore(settings.configuration, shard: shard, log: log) : nil
+                let service: CoordinatorService
+                do {
+                    service = try CoordinatorService(settings, store: store, on: environment)
+                } catch {
+                    store?.stop()
+                    throw error
+                }
                 environment.keep(service)
                 try ShutdownSignals.watch(on: environment) { [unowned service] signal in
                     service.drain(limit: ShutdownSignals.drainLimit(after: signal)) { ending.finish() }
                 }
                 try environment.onSignal(.hangUp) { [unowned service] in service.reloadCertificates() }
-                return service.addresses
+                return (service.addresses, store)
             }
-            announce(addresses)
         } catch {
             await shard.stop()
             throw error
         }
+        announce(addresses)
         for await _ in ended {}
         await shard.stop()
+        // Last: what the end of the sessions left to write.
+        store?.stop()
         return .success
+    }
+
+    /// On the loop, before it serves anybody, so that no notice comes before there is somebody to hear it.
+    private static func openStore(_ configuration: CoordinatorConfiguration, shard: Shard, log: LogWriter) -> Store {
+        Store.start(Store.Settings(configuration), log: { log.write($0) }) { [weak shard] notice in
+            shard?.post { $0.resident(CoordinatorService.self)?.noticed(notice) }
+        }
     }
 
     /// For a first look: the defaults, which listen on loopback only, and a key that is shown once.
