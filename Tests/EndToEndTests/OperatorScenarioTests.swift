@@ -1,4 +1,3 @@
-import Foundation
 import Testing
 
 /// The operator API of the running binary (docs/protocol.md, sections 6 and 10).
@@ -17,10 +16,10 @@ import Testing
     ])
     func operators(_ scenario: Scenario) async throws { try await scenario.play() }
 
-    private static let promtool = (ProcessInfo.processInfo.environment["PATH"] ?? "")
-        .split(separator: ":").map { "\($0)/promtool" }.first { FileManager.default.isExecutableFile(atPath: $0) }
-
-    @Test(.enabled(if: promtool != nil, "promtool is missing; Debian and Homebrew have it in the package prometheus"))
+    @Test(
+        .enabled(
+            if: InstalledProgram.path("promtool") != nil,
+            "promtool is missing; Debian and Homebrew have it in the package prometheus"))
     func prometheusUnderstandsTheMetrics() async throws {
         try await Self.scenario("read_metrics_that_prometheus_understands").play()
     }
