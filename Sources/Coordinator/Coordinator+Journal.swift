@@ -44,22 +44,26 @@ extension Coordinator {
     /// Writes the pool down every interval, and that provisional providers are still there: their retention runs from
     /// when they were last seen.
     func armSnapshotTimer() {
-        guard journal != nil, let interval = settings.storage.snapshotInterval else { return }
-        snapshotTimer = environment.schedule(at: environment.now + interval) { [unowned self] in
-            recordSnapshot()
+        guard journal != nil else { return }
+        let interval = settings.storage.snapshotInterval ?? .seconds(3600)
+        _ = environment.schedule(at: environment.now + interval) { [unowned self] in
+            let entries = pool.entries
+            recordSightings(of: entries)
+            if settings.storage.snapshotInterval != nil { recordSnapshot(of: entries) }
             armSnapshotTimer()
         }
     }
 
-    func recordSnapshot() {
-        guard let journal else { return }
-        let entries = pool.entries
+    private func recordSightings(of entries: [PoolEntry]) {
         for entry in entries where entry.isConnected && entry.tier == .provisional {
-            journal.providerSeen(ProviderSighting(entry.profile, at: environment.wallTime))
+            journal?.providerSeen(ProviderSighting(entry.profile, at: environment.wallTime))
         }
+    }
+
+    private func recordSnapshot(of entries: [PoolEntry]) {
         var json = ByteQueue()
         json.appendJSON { writePool(entries.prefix(Self.snapshotEntryCount), to: &$0) }
-        journal.poolSnapshot(json.view.array, at: environment.wallTime)
+        journal?.poolSnapshot(json.view.array, at: environment.wallTime)
     }
 
     // MARK: From the storage

@@ -30,7 +30,6 @@ package final class Coordinator {
     let providerParser = JSONParser()
     var requests = RequestTable()
     var tokens: TokenTable
-    var snapshotTimer: TimerID?
 
     /// By the slot of their handle.
     private var sessions: [ProviderSession?] = []

@@ -11,15 +11,15 @@ import Configuration
 /// `--url`, `--key`, `--config` and `--db`: how an operator's command finds the coordinator, its key and its database.
 enum OperatorOptions {
     static let url = ValueOption(
-        "url", "URL", "Where operators connect (default: as configured, or http://127.0.0.1:8444)",
+        "url", "URL", "Where operators connect; else as configured, or http://127.0.0.1:8444",
         environment: "TRUNKLINE_OPERATOR_URL")
     static let key = ValueOption(
-        "key", "KEY", "The operator key (default: as configured)", environment: "TRUNKLINE_OPERATOR_KEY")
+        "key", "KEY", "The operator key; else as configured", environment: "TRUNKLINE_OPERATOR_KEY")
     static let config = ValueOption(
-        "config", "FILE", "The coordinator's configuration (default: coordinator.yaml, if there is one)",
+        "config", "FILE", "The coordinator's configuration; else coordinator.yaml, if there is one",
         environment: "TRUNKLINE_CONFIG")
     static let database = ValueOption(
-        "db", "FILE", "The coordinator's database (default: as configured, or coordinator.db)")
+        "db", "FILE", "The coordinator's database; else as configured, or coordinator.db")
 
     static func client(_ arguments: Arguments) throws(CommandFailure) -> OperatorClient {
         let configuration = arguments[url] == nil || arguments[key] == nil ? try configuration(arguments) : nil

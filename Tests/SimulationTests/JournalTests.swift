@@ -84,6 +84,17 @@ struct JournalTests {
         #expect(journal.sightings.count == 4)
     }
 
+    @Test func withoutSnapshotsAConnectedProviderIsStillSeen() {
+        let journal = RecordingJournal()
+        var settings = SimulatedWorld.settings
+        settings.storage.snapshotInterval = nil
+        let world = SimulatedWorld(settings: settings, journal: journal)
+        _ = world.provider("m1")
+        world.run(for: .seconds(86_400))
+        #expect(journal.snapshots.isEmpty)
+        #expect(journal.sightings.count > 12)
+    }
+
     @Test func tokensOpenTheDoorToTheirOwnerOnly() {
         let journal = RecordingJournal()
         let token = String(repeating: "ab", count: 32)
