@@ -128,6 +128,21 @@ struct JournalTests {
         #expect(owner.isLive)
     }
 
+    @Test func aDigestIsComparedToItsLastByte() {
+        let digest = withByteView("token") { SHA256.digest(of: $0) }
+        var other = digest
+        other[31] ^= 1
+        func find(_ digests: [[UInt8]]) -> Int64? {
+            let table = TokenTable(
+                digests.enumerated().map { TokenRecord(id: Int64($0), digest: $1, providerName: "m1") })
+            return withByteView("token") { table.find($0)?.id }
+        }
+        #expect(find([other]) == nil)
+        #expect(find([other, digest]) == 1)
+        #expect(find([Array(digest.prefix(8)), Array(digest.prefix(31)), []]) == nil)
+        #expect(find([]) == nil)
+    }
+
     @Test func recordsThatCouldBeReadOnlyLaterStillCount() {
         let journal = RecordingJournal()
         var settings = SimulatedWorld.settings
