@@ -42,15 +42,22 @@ extension EngineFailure {
         var text: String
         var isAboutContext: Bool
 
+        /// Longest text that is no JSON: a proxy's page, say.
+        private static let plainByteCount = 200
+
         init(_ body: ByteView, _ parser: JSONParser) {
             var code = ""
-            var text = body.prefix(EngineFailure.messageByteCount).string
+            // Of JSON only the message is told: some engines quote the whole request beside it, and prompts do not
+            // belong in logs.
+            var text = "no message"
             if body.count <= EngineFailure.bodyByteCount, let json = try? parser.parse(copying: body) {
                 let error = json["error"] ?? json["detail"] ?? json
                 let said = error.string ?? error["message"]?.string ?? json["message"]?.string
                 if let said { text = said.prefix(EngineFailure.messageByteCount).string }
                 code = (error["code"]?.string ?? error["type"]?.string)?.prefix(64).string ?? ""
                 if let type = error["type"]?.string { code += " " + type.prefix(64).string }
+            } else if !body.isEmpty {
+                text = body.prefix(Self.plainByteCount).string
             }
             self.text = text
             let words = text.lowercased()

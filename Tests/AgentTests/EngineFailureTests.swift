@@ -37,6 +37,15 @@ import Testing
         #expect(failure.message.hasPrefix("engine answered \(status): "))
     }
 
+    @Test(arguments: [
+        #"{"detail":[{"loc":["body"],"msg":"bad","input":"my secret prompt"}]}"#,
+        #"{"error":{"code":"x","input":"my secret prompt"}}"#, #"["my secret prompt"]"#,
+    ])
+    func whatStandsBesideTheMessageIsNotTold(body: String) {
+        let failure = withByteView(body) { EngineFailure.answered(status: 422, body: $0, parser: JSONParser()) }
+        #expect(!failure.message.contains("secret"))
+    }
+
     @Test func messageIsBounded() {
         let body = #"{"error":{"message":""# + String(repeating: "é", count: 10_000) + #""}}"#
         let failure = withByteView(body) { EngineFailure.answered(status: 500, body: $0, parser: JSONParser()) }
