@@ -84,7 +84,10 @@ struct DemoModel: Sendable {
         texts[Int(token)].utf8.first.map { DemoTokenizer.isMark($0) } ?? false
     }
 
-    /// Where an answer begins: the first two words of the sentence that shares the rarest words with the question, or
+    /// Enough to stay with the subject, too few to recite.
+    private static let openingTokenCount = 5
+
+    /// Where an answer begins: the first words of the sentence that shares the rarest words with the question, or
     /// of any sentence when none does.
     func opening(for question: [String], isGreedy: Bool, random: inout SeededRandom) -> [Token] {
         var best: [(score: Double, sentence: Int)] = []
@@ -101,12 +104,12 @@ struct DemoModel: Sendable {
         }
         let choice: Int
         if let first = best.first {
-            let few = best.prefix(3)
+            let few = best.prefix(3).prefix { $0.score * 2 >= first.score }
             choice = isGreedy ? first.sentence : few[Int.random(in: 0..<few.count, using: &random)].sentence
         } else {
             choice = isGreedy ? 0 : Int.random(in: 0..<sentences.count, using: &random)
         }
-        return Array(sentences[choice].prefix(2))
+        return Array(sentences[choice].prefix(Self.openingTokenCount))
     }
 
     /// The next word after `before` and `last`. Three words' evidence counts most, two words' evidence keeps the model
@@ -121,7 +124,7 @@ struct DemoModel: Sendable {
         var best = 0
         for (index, candidate) in wide.enumerated() {
             let exact = narrow.first { $0.token == candidate.token }?.count ?? 0
-            weights.append(0.65 * Double(exact) / narrowTotal + 0.35 * Double(candidate.count) / wideTotal)
+            weights.append(0.85 * Double(exact) / narrowTotal + 0.15 * Double(candidate.count) / wideTotal)
             if weights[index] > weights[best] { best = index }
         }
         guard !wide.isEmpty else { return Self.boundary }

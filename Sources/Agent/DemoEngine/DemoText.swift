@@ -1,18 +1,17 @@
 /// What the demo model has read: an original text, written for it, about the work that this program does.
 ///
-/// It is part of the source so that the single binary needs no file beside it. One line holds one sentence or a few; the
-/// model sees sentence ends by their punctuation, and nothing across a blank line.
+/// It is part of the source so that the single binary needs no file beside it. Where lines end means nothing; the model
+/// sees sentence ends by their punctuation, and nothing across a blank line.
 enum DemoText {
     static let text = #"""
         A pool of machines is a promise that work will be done by somebody. The promise is kept by a coordinator,
-        which knows who is there, who is busy and who has gone quiet. No machine in the pool has to know another.
-        Each of them makes one call, says what it can do, and waits for work on the same line.
+        which knows who is there, who is busy and who has gone quiet. No machine in the pool has to know another. Each
+        of them makes one call, says what it can do, and waits for work on the same line.
 
-        A language model reads words and says which word is likely to come next. Everything else is built on that
-        one small step, taken again and again. A large model takes the step with great care, and a small model takes
-        the step with great speed. The word that comes out is called a token, although a token is often only a piece
-        of a word. When people speak of the speed of a model, they mean the number of tokens that come out in one
-        second.
+        A language model reads words and says which word is likely to come next. Everything else is built on that one
+        small step, taken again and again. A large model takes the step with great care, and a small model takes the
+        step with great speed. The word that comes out is called a token, although a token is often only a piece of a
+        word. When people speak of the speed of a model, they mean the number of tokens that come out in one second.
 
         A machine that runs a model is called a provider. An application that asks for an answer is called a buyer.
         Between the provider and the buyer stands the coordinator, and the coordinator has a simple duty. It takes a
@@ -60,13 +59,13 @@ enum DemoText {
         error what the number was. The person who reads the error at night will be grateful.
 
         A system that is never overloaded is too large. A system that is always overloaded is too small. A good system
-        is overloaded now and then, says no quickly, and is well again a second later. To say no quickly is a kindness,
-        because the one who asked can go elsewhere. To say yes and then to be late is not a kindness.
+        is overloaded now and then, says no quickly, and is well again a second later. To say no quickly is a
+        kindness, because the one who asked can go elsewhere. To say yes and then to be late is not a kindness.
 
         When a buyer goes away, the work for that buyer should stop. A model that goes on talking to an empty room
         wastes the slot that another buyer needs. The coordinator tells the provider to cancel, the provider tells the
-        engine to stop, and the slot is free again. This must also work when the buyer goes away before the first
-        word has come.
+        engine to stop, and the slot is free again. This must also work when the buyer goes away before the first word
+        has come.
 
         A machine that wants to leave says so first. It tells the coordinator that it is draining, finishes the
         answers that it has begun, and then closes the line. No buyer notices that it has gone. A machine that leaves
@@ -95,8 +94,8 @@ enum DemoText {
         Time is a difficult guest. There are two clocks in every machine, one that only moves forward and one that
         tells the time of day. Use the first to measure and the second to talk to people. A program that measures with
         the second clock will wait for an hour on the night when the clocks are changed. Better still, let nobody read
-        a clock at all, and hand the time to everyone who needs it. Then a test can run through a whole day in the time
-        that it takes to blink.
+        a clock at all, and hand the time to everyone who needs it. Then a test can run through a whole day in the
+        time that it takes to blink.
 
         A test that cannot fail is a decoration. Before you trust a test, break the thing that it tests and watch it
         turn red. Then mend the thing and watch the test turn green. A test that sometimes turns red for no reason is
@@ -176,8 +175,8 @@ enum DemoText {
         read before can be remembered, so a conversation that goes back to the same machine begins to answer sooner.
 
         A context is the part of the conversation that the model can see. When the conversation becomes longer than
-        the context, something has to be left out. It is better to say that the context is full than to leave something
-        out in silence. A buyer who knows can make the question shorter.
+        the context, something has to be left out. It is better to say that the context is full than to leave
+        something out in silence. A buyer who knows can make the question shorter.
 
         Temperature is courage. At zero the model always takes the most likely word, and it will say the same thing
         every time. At one it takes each word as often as the word deserves. Above one it begins to take risks, and
@@ -185,32 +184,32 @@ enum DemoText {
         comforting in general.
 
         A small model can be useful. It can sort letters, find names, shorten a page, or fill in a form. It does not
-        know everything, and it should not pretend to. If the question is easy, a small model on a quiet machine nearby
-        is better than a large model on a busy machine far away. The router should know the difference, and the buyer
-        should be able to say what matters most.
+        know everything, and it should not pretend to. If the question is easy, a small model on a quiet machine
+        nearby is better than a large model on a busy machine far away. The router should know the difference, and the
+        buyer should be able to say what matters most.
 
         Some buyers want the fastest answer. Some buyers want the best answer. Some buyers do not care, as long as the
-        answer comes. The router listens to what they want and then looks at the machines. It takes the machine that is
-        ready, that has a free slot, that has the right model, and that can hold the whole question. If there are
+        answer comes. The router listens to what they want and then looks at the machines. It takes the machine that
+        is ready, that has a free slot, that has the right model, and that can hold the whole question. If there are
         several, it takes the best of them. If there are none, it says so at once.
 
-        Packing work together leaves other machines free to sleep. Spreading work out gives each buyer more speed. Both
-        are right at different hours of the day. A policy is a choice that has been written down, so that it can be
-        changed without changing the program.
+        Packing work together leaves other machines free to sleep. Spreading work out gives each buyer more speed.
+        Both are right at different hours of the day. A policy is a choice that has been written down, so that it can
+        be changed without changing the program.
 
         A pool is stronger than its strongest machine. If one machine in ten fails every day, a buyer who depends on
-        one machine will lose a day in ten. A buyer who depends on the pool will hardly notice. But this is only true if
-        the failures are noticed quickly, and if the work is given to somebody else without being asked.
+        one machine will lose a day in ten. A buyer who depends on the pool will hardly notice. But this is only true
+        if the failures are noticed quickly, and if the work is given to somebody else without being asked.
 
         People share machines because machines are idle most of the time. A computer under a desk is busy for a few
         hours and then looks at the ceiling until the next morning. To lend it to others at night costs little more
         than the electricity. To borrow a machine in another part of the world, where it is night now, costs little
         more than a good line.
 
-        Heat is what remains of every computation. A machine that works for a long time becomes warm, and a warm machine
-        becomes slow, because it protects itself. The speed that a provider promises in the morning is not always the
-        speed that it can keep in the afternoon. So the coordinator measures what really happens, and believes the
-        measurement more than the promise.
+        Heat is what remains of every computation. A machine that works for a long time becomes warm, and a warm
+        machine becomes slow, because it protects itself. The speed that a provider promises in the morning is not
+        always the speed that it can keep in the afternoon. So the coordinator measures what really happens, and
+        believes the measurement more than the promise.
 
         Fairness is not the same as equality. A buyer who sends one request should not have to wait behind a buyer who
         sends a thousand. Give everybody a turn, and give the rest to those who can use it. When there is too little
@@ -224,13 +223,13 @@ enum DemoText {
         thing that was kept has changed, and when nobody has decided how much may be kept. There is an old joke about
         this, and like most old jokes it is true.
 
-        Bring the work to the data or bring the data to the work. Words are light and models are heavy. So the question
-        travels to the machine where the model already is, and only the answer travels back. To move a model takes many
-        minutes. To move a question takes the time between two heartbeats of a bird.
+        Bring the work to the data or bring the data to the work. Words are light and models are heavy. So the
+        question travels to the machine where the model already is, and only the answer travels back. To move a model
+        takes many minutes. To move a question takes the time between two heartbeats of a bird.
 
-        The network is not reliable, not free, not without delay, and not the same everywhere. A message can come late,
-        and it can come twice, and it can fail to come at all. What cannot happen is that it comes before it was sent.
-        Build on that, and on nothing else.
+        The network is not reliable, not free, not without delay, and not the same everywhere. A message can come
+        late, and it can come twice, and it can fail to come at all. What cannot happen is that it comes before it was
+        sent. Build on that, and on nothing else.
 
         Half of a system is what it does when everything goes well. That half is written in the first week. The other
         half is what it does when something goes wrong, and that half takes the rest of the year. Nobody praises the
@@ -244,107 +243,157 @@ enum DemoText {
         come, the line may be broken, although it looks whole from here. A line can be broken for a long time before
         anybody notices, if nobody says anything. So say something now and then, even if there is nothing to say.
 
-        To close a line politely, say that you are closing it and why, wait a moment for the other side to say the same,
-        and then hang up. To close a line rudely, hang up. The polite way takes a tenth of a second longer, and it saves
-        an hour of guessing.
+        To close a line politely, say that you are closing it and why, wait a moment for the other side to say the
+        same, and then hang up. To close a line rudely, hang up. The polite way takes a tenth of a second longer, and
+        it saves an hour of guessing.
 
-        An error message has three parts. What went wrong, what was expected, and what to do next. An error message that
-        says only that an error has occurred is a door with no handle. The best error messages are written by somebody
-        who has once had to read the worst ones.
+        An error message has three parts. What went wrong, what was expected, and what to do next. An error message
+        that says only that an error has occurred is a door with no handle. The best error messages are written by
+        somebody who has once had to read the worst ones.
 
-        Good defaults are a form of respect. Most people will never change them, and they should not have to. Choose the
-        value that is right for the person who has just arrived, and make it possible to choose another. A setting that
-        nobody understands should not be a setting.
+        Good defaults are a form of respect. Most people will never change them, and they should not have to. Choose
+        the value that is right for the person who has just arrived, and make it possible to choose another. A setting
+        that nobody understands should not be a setting.
 
-        A budget of memory, a budget of time and a budget of patience are the three budgets of every service. The first
-        two can be measured. The third belongs to somebody else, and it is always smaller than you think.
+        A budget of memory, a budget of time and a budget of patience are the three budgets of every service. The
+        first two can be measured. The third belongs to somebody else, and it is always smaller than you think.
 
         Old ideas about machines are often good ones. Do one thing and do it well. Say little when all is well. Fail
         loudly when something is wrong. Let the parts be joined by something simple. Keep the thing that changes apart
-        from the thing that stays. These were said a long time ago, and they are still said because they are still true.
+        from the thing that stays. These were said a long time ago, and they are still said because they are still
+        true.
 
-        To learn how a system works, follow one request from the beginning to the end. See where it waits. See who looks
-        at it. See how often it is copied, and how often it is turned from one form into another. When you know the life
-        of one request, you know the life of all of them. Then ask what happens to it when each of the parts on its way
-        is switched off.
+        To learn how a system works, follow one request from the beginning to the end. See where it waits. See who
+        looks at it. See how often it is copied, and how often it is turned from one form into another. When you know
+        the life of one request, you know the life of all of them. Then ask what happens to it when each of the parts
+        on its way is switched off.
 
-        A good day in the pool begins quietly. The first providers say hello, one after another, and the list of models
-        grows. The first buyer asks a question, and a slot is taken. The answer comes back in small pieces, and the slot
-        is free. By noon there are a hundred answers under way at once, and every one of them goes to the right buyer. In
-        the evening some of the machines say goodbye and finish what they have begun. At night the log is short.
+        A good day in the pool begins quietly. The first providers say hello, one after another, and the list of
+        models grows. The first buyer asks a question, and a slot is taken. The answer comes back in small pieces, and
+        the slot is free. By noon there are a hundred answers under way at once, and every one of them goes to the
+        right buyer. In the evening some of the machines say goodbye and finish what they have begun. At night the log
+        is short.
 
-        A bad day in the pool begins quietly as well. A cable is pulled in a building far away, and thirty providers are
-        gone in the same second. Their answers end with an honest error, and the buyers ask again. The other providers
-        take the work, and for a minute everything is slow. Then the thirty come back, one after another, each after a
-        random wait. By noon it is a good day again, and the log tells the whole story in ten lines.
+        A bad day in the pool begins quietly as well. A cable is pulled in a building far away, and thirty providers
+        are gone in the same second. Their answers end with an honest error, and the buyers ask again. The other
+        providers take the work, and for a minute everything is slow. Then the thirty come back, one after another,
+        each after a random wait. By noon it is a good day again, and the log tells the whole story in ten lines.
 
-        The river does not ask each drop where it comes from. It carries what it is given, in the order in which it was
-        given, as far as the sea. A relay should be like a river with good banks. The water stays in its bed, and when
-        there is too much of it, there is a gate that can be closed.
+        The river does not ask each drop where it comes from. It carries what it is given, in the order in which it
+        was given, as far as the sea. A relay should be like a river with good banks. The water stays in its bed, and
+        when there is too much of it, there is a gate that can be closed.
 
-        A bridge is judged by the heaviest cart that it carries safely, and a relay is judged by its worst minute. Nobody
-        counts the carts on a quiet morning. Build for the market day, and the quiet mornings will take care of
+        A bridge is judged by the heaviest cart that it carries safely, and a relay is judged by its worst minute.
+        Nobody counts the carts on a quiet morning. Build for the market day, and the quiet mornings will take care of
         themselves.
 
-        A lighthouse does not know the ships. It says the same short thing again and again, and every ship draws its own
-        conclusion. A heartbeat is a small lighthouse. When it stops, do not ask why at first. Turn the ship, and ask
-        afterwards.
+        A lighthouse does not know the ships. It says the same short thing again and again, and every ship draws its
+        own conclusion. A heartbeat is a small lighthouse. When it stops, do not ask why at first. Turn the ship, and
+        ask afterwards.
 
-        A good host notices when a guest would like to leave. A good guest says goodbye before leaving. Between the two
-        there is no misunderstanding, and the table can be laid for the next one.
+        A good host notices when a guest would like to leave. A good guest says goodbye before leaving. Between the
+        two there is no misunderstanding, and the table can be laid for the next one.
 
-        The baker does not bake a second loaf because the first customer is slow to pay. The baker puts the loaf on the
-        shelf and serves the next one. But if the shelf is full, the baker stops baking. That is all there is to know
-        about back-pressure.
+        The baker does not bake a second loaf because the first customer is slow to pay. The baker puts the loaf on
+        the shelf and serves the next one. But if the shelf is full, the baker stops baking. That is all there is to
+        know about back-pressure.
 
-        Two people can carry a long table through a narrow door if one of them leads and the other one listens. If both
-        of them lead, the table stays where it is. In a system of many machines, somebody has to lead, and it must be
-        clear who that is, and it must be clear what happens when the leader falls asleep.
+        Two people can carry a long table through a narrow door if one of them leads and the other one listens. If
+        both of them lead, the table stays where it is. In a system of many machines, somebody has to lead, and it
+        must be clear who that is, and it must be clear what happens when the leader falls asleep.
 
-        Patience and haste are both needed. Be hasty in noticing that something is wrong, and patient in deciding that it
-        is wrong for ever. A machine that has missed one heartbeat may only have been busy. A machine that has missed
-        three has gone, and it does not help to wait for the fourth.
+        Patience and haste are both needed. Be hasty in noticing that something is wrong, and patient in deciding that
+        it is wrong for ever. A machine that has missed one heartbeat may only have been busy. A machine that has
+        missed three has gone, and it does not help to wait for the fourth.
 
-        What is written once and read a thousand times should be written with care. What is written a thousand times and
-        read once should be written cheaply. A configuration belongs to the first kind and a log belongs to the second
-        kind. Many troubles come from taking one for the other.
+        What is written once and read a thousand times should be written with care. What is written a thousand times
+        and read once should be written cheaply. A configuration belongs to the first kind and a log belongs to the
+        second kind. Many troubles come from taking one for the other.
 
         It is tempting to add one more feature. It is wiser to make the features that are there work at midnight, on a
-        full disk, on a slow line, with the wrong clock. A small tool that always works is kept for years. A large tool
-        that mostly works is replaced by the next large tool.
+        full disk, on a slow line, with the wrong clock. A small tool that always works is kept for years. A large
+        tool that mostly works is replaced by the next large tool.
 
         An answer can be right, or quick, or cheap. With a pool of machines it can often be two of these at once. On a
         lucky day it is all three. The coordinator cannot make its own luck, but it can make sure that no luck is lost
         on the way.
 
-        This model is small on purpose. It has read only a few pages, and it puts words together that have stood together
-        before. It can show how an answer streams through the pool, word by word, from a machine to a coordinator to an
-        application. It can show what happens when the answer is cancelled, or when it becomes too long, or when the line
-        breaks. It cannot tell you anything that is not in those few pages. For real answers, start an engine with a real
-        model and give its address to the provider.
+        This model is small on purpose. It has read only a few pages, and it puts words together that have stood
+        together before. It can show how an answer streams through the pool, word by word, from a machine to a
+        coordinator to an application. It can show what happens when the answer is cancelled, or when it becomes too
+        long, or when the line breaks. It cannot tell you anything that is not in those few pages. For real answers,
+        start an engine with a real model and give its address to the provider.
 
         To try the system, start the coordinator, start one provider with the demo engine, and ask a question with any
-        tool that speaks the usual protocol. You will see the words arrive one by one. Then start a second provider, and
-        ask two questions at the same time. Then stop one of the providers in the middle of an answer, and see what the
-        error looks like. Then read the metrics, and see that every request has been counted exactly once.
+        tool that speaks the usual protocol. You will see the words arrive one by one. Then start a second provider,
+        and ask two questions at the same time. Then stop one of the providers in the middle of an answer, and see
+        what the error looks like. Then read the metrics, and see that every request has been counted exactly once.
 
-        Whoever runs a pool will learn three things. Machines come and go, and that is well. Words must arrive in order,
-        and that is all that the buyer sees. And the best moment to prepare for trouble is while there is none.
+        Whoever runs a pool will learn three things. Machines come and go, and that is well. Words must arrive in
+        order, and that is all that the buyer sees. And the best moment to prepare for trouble is while there is none.
 
         Ask a good question and you have half of the answer. Ask it in plain words, say what you already know, and say
-        what a good answer would look like. A model cannot see your desk. It sees only the words that you give it, and it
-        does its best with them.
+        what a good answer would look like. A model cannot see your desk. It sees only the words that you give it, and
+        it does its best with them.
 
-        Reading an answer is work too. A confident sentence is not always a true sentence. Look for the part that can be
-        checked, and check it. A tool that is right nine times out of ten is a good tool in careful hands, and a
+        Reading an answer is work too. A confident sentence is not always a true sentence. Look for the part that can
+        be checked, and check it. A tool that is right nine times out of ten is a good tool in careful hands, and a
         dangerous one in careless hands.
 
         Write things down before you forget them. Throw things away when you are done with them. Count things that you
-        are afraid of losing. Lock things that are worth more than the lock. Ask for help before the third mistake, and
-        not after it. Rest before you are tired. Say thank you to the person who wrote the error message that helped.
+        are afraid of losing. Lock things that are worth more than the lock. Ask for help before the third mistake,
+        and not after it. Rest before you are tired. Say thank you to the person who wrote the error message that
+        helped.
 
-        In the end a machine is only as patient as the people who built it. If they thought about the slow line, the full
-        disk, the closed laptop and the impatient buyer, then the machine will seem wise. It is not wise. It has only been
-        told in advance what might happen, and what to do then, and to say so when it does not know.
+        In the end a machine is only as patient as the people who built it. If they thought about the slow line, the
+        full disk, the closed laptop and the impatient buyer, then the machine will seem wise. It is not wise. It has
+        only been told in advance what might happen, and what to do then, and to say so when it does not know.
+
+        How does a relay work? A relay takes a message from one side and gives it to the other side, and it keeps
+        nothing for itself. It knows from whom each message came and to whom it belongs. A relay works well when it
+        does very little, does it at once, and never mixes two conversations.
+
+        What does a provider do? A provider lends its machine to the pool. It keeps one line open to the coordinator,
+        takes a request when a slot is free, asks its engine, and sends each word of the answer on. A provider is free
+        to leave at any time, as long as it finishes what it has begun.
+
+        What does a coordinator do? A coordinator decides which machine gets which question. It remembers who is ready
+        and who is slow, it counts the slots, and it carries every answer back to the buyer who asked. A coordinator
+        does not think about the question. It thinks only about the way.
+
+        What is a token? A token is a small piece of text, often a word and sometimes half a word. A model reads
+        tokens and writes tokens, and a bill is a list of tokens. In this toy model a token is simply a word or a
+        mark.
+
+        What is back-pressure? Back-pressure is the art of saying wait before it is too late. When the reader is slow,
+        the writer has to be slow as well, or else something between them grows until it breaks. Good back-pressure
+        travels all the way from the last reader to the first writer.
+
+        What is a heartbeat? A heartbeat is a short message that says that all is well. It carries the number of free
+        slots and the speed of the last answers. A heartbeat that is late is a question, and a heartbeat that is
+        missing is an answer.
+
+        Why does a provider dial out? A machine at home has no public address, and its owner does not want an open
+        port. A call from the inside to the outside is allowed almost everywhere. Once the call stands, messages can
+        travel both ways.
+
+        Why is the answer sent word by word? A reader can begin to read while the model is still writing. The time to
+        the first word is the time that people feel. A whole answer at the end is only better for programs that cannot
+        use a half of it.
+
+        Why does an answer sometimes fail? A machine can lose its power, a line can break, an engine can run out of
+        memory. The coordinator notices, says so in plain words, and marks the machine until it has proved that it is
+        well. The buyer asks again, and most of the time another machine answers.
+
+        Who may join the pool? Anybody whom the operator lets in. A machine that nobody knows can be given a small
+        share of the work until it has shown that it can be trusted. The operator can promote it, and the operator can
+        send it away.
+
+        Is a pool as fast as a single large machine? For one question it is as fast as the machine that gets the
+        question. For many questions it is as fast as all the machines together. A pool does not make one answer
+        quicker, it makes many answers possible at once.
+
+        Hello. It is good to hear from you. Ask about machines, models, queues, limits or patience, since there is not
+        much else that this model has read about. The weather it does not know, and the news it has never seen.
         """#
 }
