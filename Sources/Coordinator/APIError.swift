@@ -83,6 +83,8 @@ extension APIError {
         retryAfterSeconds: 5)
     static let backpressure = APIError.unavailable(
         "backpressure", "The provider's link is congested right now. Try again.", retryAfterSeconds: 1)
+    static let tooManyBodies = APIError.unavailable(
+        "overloaded", "Too many request bodies are held right now.", retryAfterSeconds: 1)
     static let shuttingDown = APIError.unavailable(
         "shutting_down", "This coordinator is shutting down. Try again.", retryAfterSeconds: 1)
     static let notFound = APIError(404, .invalidRequest, "not_found", "There is nothing at this path.")

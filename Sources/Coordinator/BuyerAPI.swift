@@ -45,8 +45,12 @@ final class BuyerAPI: HTTPService {
     func handle(_ head: RequestHead, body: consuming HeldBody, exchange: HTTPServerConnection) {
         do throws(APIError) {
             switch try Self.route(head) {
-            case .models: respondWithModels(exchange)
-            case .health(let check): coordinator.respond(to: check, exchange)
+            case .models:
+                if let front = coordinator.front { return front.ask(.models, exchange) }
+                coordinator.respondWithModels(exchange)
+            case .health(let check):
+                if let front = coordinator.front { return front.ask(.health(check), exchange) }
+                coordinator.respond(to: check, exchange)
             case .chatCompletions: try complete(head, body: body, exchange: exchange)
             }
         } catch {
@@ -59,23 +63,15 @@ final class BuyerAPI: HTTPService {
     private func complete(
         _ head: RequestHead, body: consuming HeldBody, exchange: HTTPServerConnection
     ) throws(APIError) {
-        coordinator.metrics.requestsTotal += 1
         guard !coordinator.isDraining else { throw .shuttingDown }
         let chat = try parse(body.view)
         let wish = try RouteWish(head)
-        let session: ProviderSession
-        do throws(APIError) {
-            session = try route(chat, wish)
-        } catch {
-            coordinator.recordRefusal(error, of: chat, wish, from: exchange.connection.peer.host)
-            throw error
+        if let front = coordinator.front {
+            front.ask(
+                .complete(chat, wish, buyerHost: exchange.buyerHost, body: body.view.array), exchange)
+        } else {
+            coordinator.complete(chat, wish, body: body, exchange: exchange)
         }
-        let random = coordinator.environment.randomID()
-        let id = RequestID(index: coordinator.requests.reserveIndex(), random: (random.high, random.low))
-        let relay = Relay(
-            id: id, chat: chat, wish: wish, body: body, session: session, exchange: exchange, coordinator: coordinator)
-        coordinator.requests.insert(relay)
-        relay.start()
     }
 
     private func parse(_ body: ByteView) throws(APIError) -> ChatRequest {
@@ -86,49 +82,5 @@ final class BuyerAPI: HTTPService {
             throw .invalidRequest("The body is not valid JSON: \(error.message).", code: "invalid_json")
         }
         return try ChatRequest(validating: root)
-    }
-
-    private func route(_ chat: ChatRequest, _ wish: RouteWish) throws(APIError) -> ProviderSession {
-        switch coordinator.route(chat, wish, excluding: []) {
-        case .success(let handle):
-            guard let session = coordinator.session(handle) else { throw .noProvider }
-            return session
-        case .failure(let failure): throw APIError(failure, model: chat.model)
-        }
-    }
-
-    // MARK: Models
-
-    private func respondWithModels(_ exchange: HTTPServerConnection) {
-        var body = ByteQueue()
-        let created = Int(coordinator.startedWallTime.unixSeconds)
-        body.appendJSON { json in
-            json.beginObject()
-            json.member("object", literal: "list")
-            json.key("data")
-            json.beginArray()
-            for model in coordinator.pool.models { model.write(to: &json, created: created) }
-            json.endArray()
-            json.endObject()
-        }
-        var fields = ResponseFields()
-        fields.append("Content-Type", "application/json")
-        exchange.respond(status: 200, fields: fields, body: body.view)
-    }
-}
-
-extension ModelSummary {
-    func write(to json: inout JSONWriter, created: Int) {
-        json.beginObject()
-        json.member("id", name)
-        json.member("object", literal: "model")
-        json.member("created", created)
-        json.member("owned_by", literal: "macprovider")
-        json.member("provider_count", providerCount)
-        json.member("max_context_tokens", maxContextTokens)
-        json.member("context_length", maxContextTokens)
-        json.member("max_model_len", maxContextTokens)
-        json.member("total_slots", totalSlots)
-        json.endObject()
     }
 }

@@ -18,6 +18,11 @@ package final class Coordinator {
     package internal(set) var pool: ProviderPool
     let journal: (any CoordinatorJournal)?
 
+    /// Set on the shard that has the providers, when buyers connect to other shards too.
+    var hub: Hub?
+    /// Set on a shard that has buyers only.
+    var front: Front?
+
     /// Set by the driver; without it every provider is served through its WebSocket.
     package var forwarder: (any RequestForwarder)?
 
@@ -268,7 +273,7 @@ package final class Coordinator {
     func drainProgressed() {
         switch drain {
         case .draining(let finished, let timer):
-            guard !httpConnections.values.contains(where: \.isBusy) else { return }
+            guard !httpConnections.values.contains(where: \.isBusy), hub?.openExchangeCount ?? 0 == 0 else { return }
             environment.cancel(timer)
             closeSessions(finished)
         case .closing(let finished, let timer):

@@ -8,7 +8,7 @@ import Primitives
 ///
 /// While a request is being answered, bytes of the next one wait undecoded, but reading goes on: that is how a buyer
 /// who left is noticed.
-final class HTTPServerConnection: ConnectionHandler {
+final class HTTPServerConnection: ConnectionHandler, Exchange {
     private enum State {
         case betweenRequests(since: MonotonicInstant)
         case readingHead(since: MonotonicInstant)
@@ -62,6 +62,8 @@ final class HTTPServerConnection: ConnectionHandler {
     }
 
     private var now: MonotonicInstant { coordinator.environment.now }
+
+    var buyerHost: String { connection.peer.host }
 
     /// Bytes that the peer has not taken yet, without the batch in the kernel's hands.
     var waitingByteCount: Int { writer.queue.count }
@@ -141,7 +143,7 @@ final class HTTPServerConnection: ConnectionHandler {
 
     private func bodyReceived(_ piece: ByteView) {
         if body.append(piece) { return }
-        refuse(.unavailable("overloaded", "Too many request bodies are held right now.", retryAfterSeconds: 1))
+        refuse(.tooManyBodies)
     }
 
     private func requestReceived() {
@@ -212,7 +214,7 @@ final class HTTPServerConnection: ConnectionHandler {
     // MARK: Answers
 
     /// Answers the request in hand with a whole body.
-    func respond(status: Int, fields: ResponseFields = ResponseFields(), body: ByteView) {
+    func respond(status: Int, fields: ResponseFields, body: ByteView) {
         guard case .answering(let answer) = state, case .pending = answer.phase else { return }
         let keepsAlive = answer.keepsAlive && !coordinator.isDraining
         ResponseEncoder.head(
@@ -282,7 +284,6 @@ final class HTTPServerConnection: ConnectionHandler {
 
     func writeCompleted() {
         writer.writeCompleted(now: now)
-        owner?.exchangeDrained()
         outputMoved()
     }
 

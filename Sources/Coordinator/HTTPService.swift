@@ -30,11 +30,3 @@ protocol ConnectionUpgrade {
         _ connection: any Connection, writeHalf: consuming WriteHalf
     ) -> any ConnectionHandler
 }
-
-/// Who works on the answer to a request, and must know when nobody waits for it any more.
-protocol ExchangeOwner: AnyObject {
-    /// The peer has gone (FIN or reset), or was cut for not reading. The exchange is over; nothing may be written.
-    func exchangeAbandoned()
-    /// The turn's output has left the queue at least in part: ask again how much waits.
-    func exchangeDrained()
-}

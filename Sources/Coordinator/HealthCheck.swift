@@ -5,7 +5,7 @@ import Pool
 import Primitives
 
 /// The questions that load balancers and supervisors ask, on both listeners and without a key.
-enum HealthCheck {
+package enum HealthCheck: Sendable {
     /// `/healthz`, `/health`: numbers; 503 while draining.
     case summary
     /// `/livez`: the process answers.
@@ -24,7 +24,7 @@ enum HealthCheck {
 }
 
 extension Coordinator {
-    func respond(to check: HealthCheck, _ exchange: HTTPServerConnection) {
+    func respond(to check: HealthCheck, _ exchange: any Exchange) {
         var body = ByteQueue()
         let isHealthy: Bool
         switch check {

@@ -15,7 +15,7 @@ final class Relay: ExchangeOwner, ForwardReply {
     var positionInSession = 0
 
     private unowned let coordinator: Coordinator
-    private var exchange: HTTPServerConnection?
+    private var exchange: (any Exchange)?
     private var machine: RelayMachine
     private var timer: TimerID?
     /// Kept until a provider has begun to answer, for the next one to try.
@@ -42,7 +42,7 @@ final class Relay: ExchangeOwner, ForwardReply {
 
     init(
         id: RequestID, chat: ChatRequest, wish: RouteWish, body: consuming HeldBody, session: ProviderSession,
-        exchange: HTTPServerConnection, coordinator: Coordinator
+        exchange: any Exchange, coordinator: Coordinator
     ) {
         self.id = id
         self.chat = chat
@@ -50,7 +50,7 @@ final class Relay: ExchangeOwner, ForwardReply {
         self.body = body
         self.session = session
         self.exchange = exchange
-        buyerHost = exchange.connection.peer.host
+        buyerHost = exchange.buyerHost
         self.coordinator = coordinator
         receivedAt = coordinator.environment.now
         lastEventAt = coordinator.environment.now
@@ -294,8 +294,6 @@ final class Relay: ExchangeOwner, ForwardReply {
         interrupted(machine.buyerLeft(now: now), reason: .buyerDisconnected)
     }
 
-    func exchangeDrained() {}
-
     // MARK: From the coordinator
 
     /// The drain's time is over.
@@ -403,7 +401,7 @@ final class Relay: ExchangeOwner, ForwardReply {
     }
 
     /// The request is over for its buyer: counted and logged once. Gives the exchange back if somebody still waits.
-    private func conclude(status: Int, error: String? = nil) -> HTTPServerConnection? {
+    private func conclude(status: Int, error: String? = nil) -> (any Exchange)? {
         guard !isConcluded else { return nil }
         isConcluded = true
         let last = exchange

@@ -5,8 +5,8 @@ import Primitives
 
 /// What a buyer asked of the router in header fields (docs/protocol.md, section 8). Owned, since a request may be
 /// routed again long after its head is gone.
-struct RouteWish {
-    enum Target {
+package struct RouteWish: Sendable {
+    enum Target: Sendable {
         case any
         case session(UniqueID?)
         case provider(String)

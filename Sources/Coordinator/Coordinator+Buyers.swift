@@ -1,0 +1,71 @@
+import Environment
+import HTTPCodec
+import JSON
+import Pool
+import Primitives
+import ProviderProtocol
+
+/// What buyers ask for, once it is understood; their connections may live here or on another shard.
+extension Coordinator {
+    /// Routes a request and starts its relay; answers on `exchange` in any case.
+    func complete(_ chat: ChatRequest, _ wish: RouteWish, body: consuming HeldBody, exchange: any Exchange) {
+        metrics.requestsTotal += 1
+        let session: ProviderSession
+        do throws(APIError) {
+            session = try chooseSession(chat, wish)
+        } catch {
+            recordRefusal(error, of: chat, wish, from: exchange.buyerHost)
+            exchange.respond(with: error)
+            return
+        }
+        let random = environment.randomID()
+        let id = RequestID(index: requests.reserveIndex(), random: (random.high, random.low))
+        let relay = Relay(
+            id: id, chat: chat, wish: wish, body: body, session: session, exchange: exchange, coordinator: self)
+        requests.insert(relay)
+        relay.start()
+    }
+
+    private func chooseSession(_ chat: ChatRequest, _ wish: RouteWish) throws(APIError) -> ProviderSession {
+        guard !isDraining else { throw .shuttingDown }
+        switch route(chat, wish, excluding: []) {
+        case .success(let handle):
+            guard let session = session(handle) else { throw .noProvider }
+            return session
+        case .failure(let failure): throw APIError(failure, model: chat.model)
+        }
+    }
+
+    func respondWithModels(_ exchange: any Exchange) {
+        var body = ByteQueue()
+        let created = Int(startedWallTime.unixSeconds)
+        body.appendJSON { json in
+            json.beginObject()
+            json.member("object", literal: "list")
+            json.key("data")
+            json.beginArray()
+            for model in pool.models { model.write(to: &json, created: created) }
+            json.endArray()
+            json.endObject()
+        }
+        var fields = ResponseFields()
+        fields.append("Content-Type", "application/json")
+        exchange.respond(status: 200, fields: fields, body: body.view)
+    }
+}
+
+extension ModelSummary {
+    func write(to json: inout JSONWriter, created: Int) {
+        json.beginObject()
+        json.member("id", name)
+        json.member("object", literal: "model")
+        json.member("created", created)
+        json.member("owned_by", literal: "macprovider")
+        json.member("provider_count", providerCount)
+        json.member("max_context_tokens", maxContextTokens)
+        json.member("context_length", maxContextTokens)
+        json.member("max_model_len", maxContextTokens)
+        json.member("total_slots", totalSlots)
+        json.endObject()
+    }
+}

@@ -1,0 +1,83 @@
+import HTTPCodec
+import Primitives
+
+/// A front's side of the door between shards: asks the hub on behalf of buyers whose connections live here, and passes
+/// on what it answers.
+package final class Front {
+    private unowned let coordinator: Coordinator
+    private let index: Int
+    /// Hands a message to the hub's loop. Never blocks.
+    private let send: (FrontMessage) -> Void
+    private var exchanges: [UInt64: Waiting] = [:]
+    private var lastNumber: UInt64 = 0
+
+    package init(coordinator: Coordinator, index: Int, send: @escaping (FrontMessage) -> Void) {
+        self.coordinator = coordinator
+        self.index = index
+        self.send = send
+        coordinator.front = self
+    }
+
+    /// Exchanges whose answer is not complete.
+    package var openExchangeCount: Int { exchanges.count }
+
+    func ask(_ question: FrontMessage.Question, _ exchange: any Exchange) {
+        lastNumber += 1
+        let waiting = Waiting(number: lastNumber, exchange: exchange, front: self)
+        exchanges[lastNumber] = waiting
+        exchange.owner = waiting
+        send(.ask(ExchangeID(front: index, number: lastNumber), question))
+    }
+
+    package func received(_ batch: HubBatch) {
+        withByteView(batch.bytes) { bytes in
+            for message in batch.messages { received(message, bytes) }
+        }
+    }
+
+    private func received(_ message: HubBatch.Message, _ bytes: ByteView) {
+        switch message {
+        case .chunk(let number, let range):
+            guard let exchange = exchanges[number]?.exchange else { return }
+            exchange.stream(bytes[range])
+            if exchange.waitingByteCount > coordinator.settings.limits.bufferedByteCountPerRequest {
+                exchanges[number] = nil
+                exchange.owner = nil
+                exchange.abort()
+                send(.cutSlowBuyer(ExchangeID(front: index, number: number)))
+            }
+        case .begin(let number, let status, let fields):
+            exchanges[number]?.exchange.beginStream(status: status, fields: fields)
+        case .end(let number): take(number)?.endStream()
+        case .respond(let number, let status, let fields, let range):
+            take(number)?.respond(status: status, fields: fields, body: bytes[range])
+        case .fail(let number, let error): take(number)?.respond(with: error)
+        case .abort(let number): take(number)?.abort()
+        }
+    }
+
+    private func take(_ number: UInt64) -> (any Exchange)? {
+        guard let waiting = exchanges.removeValue(forKey: number) else { return nil }
+        waiting.exchange.owner = nil
+        return waiting.exchange
+    }
+
+    private func abandoned(_ number: UInt64) {
+        guard exchanges.removeValue(forKey: number) != nil else { return }
+        send(.abandon(ExchangeID(front: index, number: number)))
+    }
+
+    private final class Waiting: ExchangeOwner {
+        let number: UInt64
+        let exchange: any Exchange
+        private unowned let front: Front
+
+        init(number: UInt64, exchange: any Exchange, front: Front) {
+            self.number = number
+            self.exchange = exchange
+            self.front = front
+        }
+
+        func exchangeAbandoned() { front.abandoned(number) }
+    }
+}

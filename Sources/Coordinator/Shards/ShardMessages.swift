@@ -1,0 +1,46 @@
+package import HTTPCodec
+import Primitives
+
+/// Names one exchange between a front and the hub; never reused.
+package struct ExchangeID: Hashable, Sendable {
+    package var front: Int
+    package var number: UInt64
+}
+
+/// From a front, where buyers connect, to the hub, where providers are.
+package enum FrontMessage: Sendable {
+    case ask(ExchangeID, Question)
+    /// The buyer has gone.
+    case abandon(ExchangeID)
+    /// The buyer does not read, and too much waits for it; its connection has been closed.
+    case cutSlowBuyer(ExchangeID)
+
+    package enum Question: Sendable {
+        /// A request that has been validated, with its body as it came.
+        case complete(ChatRequest, RouteWish, buyerHost: String, body: [UInt8])
+        case models
+        case health(HealthCheck)
+    }
+}
+
+/// What the hub has for one front at the end of a turn: in order, with all bytes in one piece.
+package struct HubBatch: Sendable {
+    package enum Message: Sendable {
+        case respond(UInt64, status: Int, ResponseFields, body: Range<Int>)
+        case fail(UInt64, APIError)
+        case begin(UInt64, status: Int, ResponseFields)
+        case chunk(UInt64, Range<Int>)
+        case end(UInt64)
+        case abort(UInt64)
+    }
+
+    package var messages: [Message] = []
+    /// What the ranges mean.
+    package var bytes: [UInt8] = []
+
+    mutating func append(_ view: ByteView) -> Range<Int> {
+        let start = bytes.count
+        bytes.append(contentsOf: view.buffer)
+        return start..<bytes.count
+    }
+}
