@@ -19,7 +19,7 @@ package final class ShardEnvironment: Environment {
     let executor: LoopExecutor
     let logSink: any LogSink
     /// Set when the loop's thread begins; the thread keeps the shard alive until the loop has ended.
-    private unowned(unsafe) var shard: Shard?
+    package private(set) unowned(unsafe) var shard: Shard?
     private var phase = Phase.starting
 
     private let prepare = UnsafeMutablePointer<uv_prepare_t>.allocate(capacity: 1)

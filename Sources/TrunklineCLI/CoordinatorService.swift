@@ -6,7 +6,7 @@ import Primitives
 import Store
 import Transport
 
-/// A coordinator with its two listeners on a shard. Lives on the shard's loop.
+/// A coordinator with its two listeners on a shard, the hub of further ones if there are. Lives on the shard's loop.
 final class CoordinatorService {
     /// Where it can be reached.
     struct Addresses: Sendable {
@@ -25,6 +25,11 @@ final class CoordinatorService {
         var configuration: CoordinatorConfiguration
         var buyer: ListenAddress
         var provider: ListenAddress
+        /// Loops that take buyers' connections, this one included.
+        var shardCount = 1
+
+        /// Per shard.
+        var buyerConnectionLimit: Int { max(1, configuration.limits.maxConnections / 2 / shardCount) }
 
         init(_ configuration: CoordinatorConfiguration) {
             self.configuration = configuration
@@ -43,12 +48,18 @@ final class CoordinatorService {
     private let providerListener: Listener
     private let certificates: [TLSServerContext]
     private let forwarder: EndpointForwarder
+    private let fronts: [Shard]
+    private var hub: Hub?
+    /// Shards whose drain has not finished; nil while serving.
+    private var draining: (shardCount: Int, finished: () -> Void)?
 
     /// - Parameter store: where things are kept; without one, nothing outlives the process.
+    /// - Parameter fronts: shards that a ``FrontService`` each is going to live on.
     init(
-        _ settings: Settings, store: Store? = nil, on environment: ShardEnvironment
+        _ settings: Settings, store: Store? = nil, fronts: [Shard] = [], on environment: ShardEnvironment
     ) throws(CommandFailure) {
         self.environment = environment
+        self.fronts = fronts
         let configuration = settings.configuration
         journal = store.map { StoreJournal($0) }
         let coordinator = Coordinator(
@@ -60,16 +71,16 @@ final class CoordinatorService {
         coordinator.forwarder = forwarder
 
         let listen = configuration.listen
-        let buyerTLS = try Self.certificate(listen.buyerTLSCertificate, listen.buyerTLSKey)
+        let buyerTLS = try Self.buyerCertificate(configuration)
         let providerTLS = try Self.certificate(listen.providerTLSCertificate, listen.providerTLSKey)
         certificates = [buyerTLS, providerTLS].compactMap { $0 }
-        let connectionLimit = configuration.limits.maxConnections / 2
         buyerListener = try Self.listen(
-            settings.buyer, limit: connectionLimit, tls: buyerTLS, acceptor: coordinator.buyerAcceptor, on: environment)
+            settings.buyer, limit: settings.buyerConnectionLimit, sharesPort: !fronts.isEmpty, tls: buyerTLS,
+            acceptor: coordinator.buyerAcceptor, on: environment)
         do {
             providerListener = try Self.listen(
-                settings.provider, limit: connectionLimit, tls: providerTLS, acceptor: coordinator.providerAcceptor,
-                on: environment)
+                settings.provider, limit: configuration.limits.maxConnections / 2, tls: providerTLS,
+                acceptor: coordinator.providerAcceptor, on: environment)
         } catch {
             buyerListener.stop()
             throw error
@@ -79,6 +90,11 @@ final class CoordinatorService {
             buyerIsSecure: buyerTLS != nil,
             provider: providerListener.addresses.first.map { ListenAddress($0) } ?? settings.provider,
             providerIsSecure: providerTLS != nil)
+        if !fronts.isEmpty {
+            hub = Hub(coordinator: coordinator, frontCount: fronts.count) { front, batch in
+                fronts[front].post { $0.resident(FrontService.self)?.received(batch) }
+            }
+        }
         environment.log(
             LogRecord(
                 .info, "listening",
@@ -86,6 +102,11 @@ final class CoordinatorService {
                     ("buyer_url", .string(addresses.buyerURL)), ("provider_url", .string(addresses.providerURL)),
                     ("version", .string(applicationVersion)),
                 ]))
+    }
+
+    static func buyerCertificate(_ configuration: CoordinatorConfiguration) throws(CommandFailure) -> TLSServerContext?
+    {
+        try certificate(configuration.listen.buyerTLSCertificate, configuration.listen.buyerTLSKey)
     }
 
     private static func certificate(
@@ -99,12 +120,14 @@ final class CoordinatorService {
         }
     }
 
-    private static func listen(
-        _ address: ListenAddress, limit: Int, tls: TLSServerContext?, acceptor: any ConnectionAcceptor,
+    static func listen(
+        _ address: ListenAddress, limit: Int, sharesPort: Bool = false, tls: TLSServerContext?,
+        acceptor: any ConnectionAcceptor,
         on environment: ShardEnvironment
     ) throws(CommandFailure) -> Listener {
         var settings = ListenSettings(hosts: [address.host], port: address.port)
         settings.connectionLimit = limit
+        settings.sharesPort = sharesPort
         do throws(ListenError) {
             return try environment.listen(settings, tls: tls, acceptor: acceptor)
         } catch {
@@ -128,24 +151,34 @@ final class CoordinatorService {
 
     /// Reads the certificates again (SIGHUP). What cannot be read leaves the old ones in use.
     func reloadCertificates() {
-        for certificate in certificates {
-            do throws(TLSError) {
-                try certificate.reload()
-                environment.log(LogRecord(.info, "certificate_reloaded"))
-            } catch {
-                environment.log(
-                    LogRecord(.error, "certificate_not_reloaded", [("error", .string(error.description))]))
+        for certificate in certificates { certificate.reloadLogging(to: environment) }
+        for front in fronts { front.post { $0.resident(FrontService.self)?.reloadCertificates() } }
+    }
+
+    /// A front has something to say.
+    func received(_ message: FrontMessage) { hub?.received(message) }
+
+    /// Ends service in good order. The provider listener stays open meanwhile, so that health checks see why.
+    func drain(limit: Duration, finished: @escaping () -> Void) {
+        guard draining == nil else { return }
+        draining = (1 + fronts.count, finished)
+        buyerListener.stop()
+        coordinator.startDrain(limit: limit) { [unowned self] in shardDrained() }
+        for front in fronts {
+            front.post { [hub = environment.shard] environment in
+                environment.resident(FrontService.self)?.drain(limit: limit) {
+                    hub?.post { $0.resident(CoordinatorService.self)?.shardDrained() }
+                }
             }
         }
     }
 
-    /// Ends service in good order. The provider listener stays open meanwhile, so that health checks see why.
-    func drain(limit: Duration, finished: @escaping () -> Void) {
-        buyerListener.stop()
-        coordinator.startDrain(limit: limit) { [providerListener] in
-            providerListener.stop()
-            finished()
-        }
+    private func shardDrained() {
+        guard let (shardCount, finished) = draining else { return }
+        draining = (shardCount - 1, finished)
+        guard shardCount == 1 else { return }
+        providerListener.stop()
+        finished()
     }
 }
 

@@ -4,8 +4,8 @@ import Testing
 /// Signals, deaths and departures, with streams in flight (docs/protocol.md, sections 7 and 13).
 @Suite(.serialized, .timeLimit(.minutes(5))) struct ProcessLifeTests {
     /// A coordinator and a provider whose streams take a few seconds.
-    private static func slowPool() async throws -> (ServedPool, ChildProcess) {
-        let pool = try await ServedPool()
+    private static func slowPool(shards: Int = 1) async throws -> (ServedPool, ChildProcess) {
+        let pool = try await ServedPool(["--shards", String(shards)])
         do {
             return (pool, try await pool.lend("slow", ["--slots", "4", "--demo-pace-ms", "30"]))
         } catch {
@@ -20,8 +20,9 @@ import Testing
         }
     }
 
-    @Test func streamsInFlightSurviveSIGTERM() async throws {
-        let (pool, provider) = try await Self.slowPool()
+    /// With three shards the system spreads the streams' connections over hub and fronts as it likes.
+    @Test(arguments: [1, 3]) func streamsInFlightSurviveSIGTERM(shards: Int) async throws {
+        let (pool, provider) = try await Self.slowPool(shards: shards)
         defer { pool.server.kill() }
         defer { provider.kill() }
         let client = try await pool.start("holds_streams", ["3"])

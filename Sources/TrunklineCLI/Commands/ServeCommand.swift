@@ -12,6 +12,8 @@ enum ServeCommand: Command {
         "provider-listen", "HOST:PORT", "Where providers and operators connect")
     private static let database = ValueOption(
         "db", "FILE", "The database (default: storage.db_path; without a configuration: none)")
+    private static let shards = ValueOption(
+        "shards", "N", "Loops, a core each: the first has the providers, all take buyers (default 1)")
 
     static let usage = CommandUsage(
         "serve", "Run a coordinator",
@@ -21,7 +23,7 @@ enum ServeCommand: Command {
             renewed certificates.
             """,
         options: [
-            .value(config), .value(buyerListen), .value(providerListen), .value(database),
+            .value(config), .value(buyerListen), .value(providerListen), .value(database), .value(shards),
             .value(LogOptions.level), .value(LogOptions.format),
         ],
         examples: [
@@ -38,6 +40,7 @@ enum ServeCommand: Command {
         var settings = CoordinatorService.Settings(configuration)
         if let buyer { settings.buyer = buyer }
         if let provider { settings.provider = provider }
+        settings.shardCount = try shardCount(arguments)
 
         raiseOpenFileLimit()
         let log = try LogOptions.writer(
@@ -45,15 +48,19 @@ enum ServeCommand: Command {
             format: LogFormat(configuration.logging.format))
         defer { log.stop() }
         let shard = try Shard.start(Shard.Settings(name: "shard", log: log))
+        var fronts: [Shard] = []
+        for index in 1..<settings.shardCount {
+            fronts.append(try Shard.start(Shard.Settings(name: "front-\(index)", log: log)))
+        }
         let (ended, ending) = AsyncStream<Never>.makeStream()
         let addresses: CoordinatorService.Addresses
         let store: Store?
         do {
-            (addresses, store) = try await shard.run { [settings] environment in
+            (addresses, store) = try await shard.run { [settings, fronts] environment in
                 let store = keepsRecords ? openStore(settings.configuration, shard: shard, log: log) : nil
                 let service: CoordinatorService
                 do {
-                    service = try CoordinatorService(settings, store: store, on: environment)
+                    service = try CoordinatorService(settings, store: store, fronts: fronts, on: environment)
                 } catch {
                     store?.stop()
                     throw error
@@ -65,16 +72,35 @@ enum ServeCommand: Command {
                 try environment.onSignal(.hangUp) { [unowned service] in service.reloadCertificates() }
                 return (service.addresses, store)
             }
+            for (index, front) in fronts.enumerated() {
+                try await front.run { [settings] environment in
+                    environment.keep(
+                        try FrontService(
+                            settings, index: index, address: addresses.buyer, hub: shard, on: environment))
+                }
+            }
         } catch {
-            await shard.stop()
+            await stop([shard] + fronts)
             throw error
         }
         announce(addresses)
         for await _ in ended {}
-        await shard.stop()
+        await stop([shard] + fronts)
         // Last: what the end of the sessions left to write.
         store?.stop()
         return .success
+    }
+
+    private static func shardCount(_ arguments: Arguments) throws(CommandFailure) -> Int {
+        guard let text = arguments[shards] else { return 1 }
+        guard let count = Int(text), (1...64).contains(count) else {
+            throw CommandFailure(.usage, "--shards must be a whole number from 1 to 64, not \(text).")
+        }
+        return count
+    }
+
+    private static func stop(_ shards: [Shard]) async {
+        for shard in shards { await shard.stop() }
     }
 
     /// On the loop, before it serves anybody, so that no notice comes before there is somebody to hear it.
