@@ -59,11 +59,11 @@ final class ConfigurationFile: Sendable {
     var path: String { directory.appendingPathComponent("coordinator.yaml").path }
     var database: String { directory.appendingPathComponent("coordinator.db").path }
 
-    init(_ lines: String = "") throws {
+    init(_ lines: String = "", requiresTokens: Bool = false) throws {
         directory = try TemporaryDirectory.make()
         let text = """
             listen: {buyer_port: 0, provider_port: 0}
-            auth: {operator_key: "${TRUNKLINE_OPERATOR_KEY}"}
+            auth: {operator_key: "${TRUNKLINE_OPERATOR_KEY}", require_provider_token: \(requiresTokens)}
             storage: {db_path: "\(database)"}
 
             """

@@ -32,6 +32,8 @@ class Coordinator:
         self.buyer = urllib.parse.urlsplit(buyer_url).netloc
         self.operator = urllib.parse.urlsplit(operator_url).netloc
         self.key = key
+        # Set by scenarios that play on until it has.
+        self.has_ended = False
         # What nothing refers to is closed at once, and a scenario that only wants a provider to be there has no name
         # for it.
         self.links = []
@@ -288,16 +290,12 @@ class Buyer:
         self.connection.close()
 
 
-# These play on until it has ended.
-ENDING_WITH_THE_COORDINATOR = ("hears_the_shutdown",)
-
-
 def main(scenarios):
     """SCRIPT SCENARIO BUYER_URL OPERATOR_URL OPERATOR_KEY [ARGUMENT …]. Whatever a scenario does to the coordinator, no
     request may be left over."""
     name, buyer_url, operator_url, key, *arguments = sys.argv[1:]
     coordinator = Coordinator(buyer_url, operator_url, key)
     scenarios[name](coordinator, *arguments)
-    if name not in ENDING_WITH_THE_COORDINATOR:
+    if not coordinator.has_ended:
         coordinator.wait_until_idle()
     print("passed", flush=True)

@@ -223,6 +223,7 @@ def hears_the_shutdown(coordinator):
     for buyer in asked:
         assert buyer.text() == "".join(f"{seq} " for seq in range(1, 200))
     provider.receive_close(1001)
+    coordinator.has_ended = True
 
 
 def breaks_the_framing(coordinator):
