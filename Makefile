@@ -13,10 +13,10 @@ ifeq ($(shell uname -s),Linux)
 RELEASE_FLAGS += --static-swift-stdlib
 endif
 BINARY := .build/release/trunkline
-FORMATTED := $(wildcard Sources Tests Benchmarks Fuzz Package.swift)
+FORMATTED := $(wildcard Sources Tests Benchmarks Fuzz Conformance Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench bench-check fuzz soak lint format install clean
+.PHONY: help deps build demo test bench bench-check fuzz autobahn soak lint format install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ bench-check: build ## The short benchmark; fails when a figure is beyond its bou
 
 fuzz: deps ## Run every fuzzer for SECONDS_EACH (default 60) seconds
 	Fuzz/run $(or $(SECONDS_EACH),60)
+
+autobahn: deps ## Run the Autobahn test suite against the WebSocket codec, as server and as client
+	Conformance/autobahn
 
 soak: deps ## Run SEEDS (default 100000) simulated days; prints the seed of a failure
 	SOAK_SEEDS=$(or $(SEEDS),100000) $(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest \

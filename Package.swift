@@ -85,6 +85,13 @@ let package = Package(
             path: "Sources/TrunklineCLI",
             swiftSettings: settings),
 
+        // For `make autobahn` only: the codec and the writer with nothing behind them.
+        .executableTarget(
+            name: "trunkline-echo",
+            dependencies: ["Primitives", "HTTPCodec", "WebSocketCodec", "Environment", "Transport"],
+            path: "Conformance/Echo",
+            swiftSettings: settings),
+
         room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Pool", "Coordinator"]),
         tests("Primitives"),
         tests("Crypto", ["Primitives"]),

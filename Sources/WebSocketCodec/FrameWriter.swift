@@ -56,11 +56,23 @@ extension FrameWriter {
     package mutating func queueText(
         estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void
     ) throws(Refusal) {
+        try queueMessage(.text, estimatedByteCount: estimatedByteCount, body)
+    }
+
+    /// The same for a binary message, which counts as a text does. The provider protocol has none.
+    package mutating func queueBinary(_ payload: ByteView) throws(Refusal) {
+        try queueMessage(.binary, estimatedByteCount: payload.count) { $0.append(payload) }
+    }
+
+    @inline(__always)
+    private mutating func queueMessage(
+        _ opcode: Opcode, estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void
+    ) throws(Refusal) {
         guard state.isOpen else { throw .closing }
         guard queue.textCount < limits.waitingMessageCount else { throw .backpressure }
         let estimate = min(max(0, estimatedByteCount), limits.messageByteCount)
         let (messageLimit, byteLimit) = (limits.messageByteCount, limits.waitingByteCount - queue.messageByteCount)
-        try queue.appendText(estimatedByteCount: estimate, body) { payloadByteCount throws(Refusal) in
+        try queue.appendMessage(opcode, estimatedByteCount: estimate, body) { payloadByteCount throws(Refusal) in
             guard payloadByteCount <= messageLimit else { throw .messageTooBig }
             guard payloadByteCount <= byteLimit else { throw .backpressure }
         }

@@ -45,11 +45,12 @@ struct OutgoingQueue: ~Copyable {
     var messageByteCount: Int { messages.count }
     var allocatedByteCount: Int { controls.allocatedByteCount + messages.allocatedByteCount }
 
-    /// Appends one text; `body` writes the payload behind the room that is left for the header. Nothing is queued if
-    /// `check` refuses the payload's length.
+    /// Appends one text or binary message; `body` writes the payload behind the room left for the header. Nothing
+    /// is queued if `check` refuses the payload's length.
     @inline(__always)
-    mutating func appendText<Refusal: Error>(
-        estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void, check: (Int) throws(Refusal) -> Void
+    mutating func appendMessage<Refusal: Error>(
+        _ opcode: Opcode, estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void,
+        check: (Int) throws(Refusal) -> Void
     ) throws(Refusal) {
         let start = messages.count
         let isMasked = role == .client
@@ -68,7 +69,7 @@ struct OutgoingQueue: ~Copyable {
         if headerByteCount != room { messages.shift(from: start + room, by: headerByteCount - room) }
         textCount += 1
         guard let content = messages.mutableView else { return }
-        OutgoingFrame(opcode: .text, payloadByteCount: payloadByteCount, maskingKey: nextMaskingKey())
+        OutgoingFrame(opcode: opcode, payloadByteCount: payloadByteCount, maskingKey: nextMaskingKey())
             .complete(at: content.base + start)
     }
 
@@ -191,7 +192,7 @@ extension OutgoingQueue {
             let byteCount = OutgoingFrame.byteCount(ofFrameAt: frame)
             if batch.byteCount + byteCount <= WriteHalf.batchByteCount {
                 batch.byteCount += byteCount
-                if frame[0] & 0xF == Opcode.text.rawValue { batch.textCount += 1 } else { batch.endsWithClose = true }
+                if frame[0] & 0xF == Opcode.close.rawValue { batch.endsWithClose = true } else { batch.textCount += 1 }
             } else {
                 if batch.byteCount == 0 {
                     batch.byteCount = WriteHalf.batchByteCount

@@ -50,6 +50,22 @@ import WebSocketCodec
         }
     }
 
+    /// Binary messages take the way and the bounds of texts; a Close behind one is still known as the end.
+    @Test func binaryMessagesCountAsTextsDo() throws {
+        let pipe = BytePipe()
+        var writer = Self.writer(pipe) { $0.waitingMessageCount = 2 }
+        try withByteView([0xFF, 0x00]) { bytes in
+            try writer.queueBinary(bytes)
+            try writer.queueText(estimatedByteCount: 1) { $0.append("t") }
+            #expect(writer.waitingMessageCount == 2)
+            #expect(throws: FrameWriter.Refusal.backpressure) { try writer.queueBinary(bytes) }
+        }
+        writer.queueClose(.normal)
+        #expect(writer.flush(now: Self.now) == .continue)
+        #expect(writer.waitingMessageCount == 0 && writer.nextDeadline != nil)
+        #expect(pipe.read() == [0x82, 0x02, 0xFF, 0x00, 0x81, 0x01, 0x74, 0x88, 0x02, 0x03, 0xE8])
+    }
+
     @Test func clientMasksEachFrameWithAnotherKey() throws {
         let pipe = BytePipe()
         var writer = Self.writer(pipe, role: .client)
