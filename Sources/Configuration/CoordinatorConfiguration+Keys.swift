@@ -183,7 +183,7 @@ extension CoordinatorConfiguration {
             aliases: ["relay.max_request_buffer_bytes"]),
         Key(
             "limits.max_connections", .count(\.limits.maxConnections, 10...10_000_000, unit: "connections"),
-            "Connections of both listeners together."),
+            "Connections of both listeners together; each takes at most half of them."),
     ]
 
     private static let otherKeys: [Key] = [

@@ -9,13 +9,17 @@ final class ServedPool: Sendable {
     let buyerURL: String
     let providerURL: String
     let operatorURL: String
+    private let directory: URL
 
+    /// With a database of its own, unless `arguments` name another.
     init(_ arguments: [String] = []) async throws {
+        directory = try TemporaryDirectory.make()
+        var words = [
+            "serve", "--buyer-listen", "127.0.0.1:0", "--provider-listen", "127.0.0.1:0", "--log-level", "debug",
+        ]
+        if !arguments.contains("--db") { words += ["--db", directory.appendingPathComponent("coordinator.db").path] }
         let server = try ChildProcess(
-            trunkline: [
-                "serve", "--buyer-listen", "127.0.0.1:0", "--provider-listen", "127.0.0.1:0", "--log-level", "debug",
-            ] + arguments,
-            environment: ["TRUNKLINE_OPERATOR_KEY": Self.operatorKey])
+            trunkline: words + arguments, environment: ["TRUNKLINE_OPERATOR_KEY": Self.operatorKey])
         self.server = server
         do {
             buyerURL = try await server.value(of: "Buyers:", droppingSuffix: "/v1")
@@ -26,6 +30,8 @@ final class ServedPool: Sendable {
             throw error
         }
     }
+
+    deinit { try? FileManager.default.removeItem(at: directory) }
 
     /// Starts a provider and waits until the coordinator has it.
     func lend(_ id: String = "test", engine: String = "demo", _ arguments: [String] = []) async throws -> ChildProcess {
