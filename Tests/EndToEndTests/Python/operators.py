@@ -125,6 +125,10 @@ def read_metrics_that_prometheus_understands(coordinator):
     assert status == 200
     check = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True)
     assert check.returncode == 0, check.stdout + check.stderr
+
+
+def list_the_metrics(coordinator):
+    _, page = coordinator.call("GET", "/metrics")
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     print("metrics " + " ".join(sorted(names)), flush=True)
 
