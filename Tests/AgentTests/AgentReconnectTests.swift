@@ -62,6 +62,19 @@ import WebSocketCodec
         #expect(record.fields.contains { $0.0.description == "reason" && $0.1 != .string("") })
     }
 
+    @Test func sessionThatHasEndedIsLetGo() throws {
+        let world = try AgentWorld()
+        world.connect()
+        world.coordinator.infer("req-1")
+        world.run(.milliseconds(5))
+        weak let session = world.session
+        weak let request = world.session?.requests["req-1"]
+        #expect(session != nil && request != nil)
+        world.coordinator.far?.reset()
+        world.run(.milliseconds(5))
+        #expect(session == nil && request == nil)
+    }
+
     @Test func refusedUpgradeIsTriedAgain() throws {
         let world = try AgentWorld()
         world.coordinator.greeting = .refuse(status: 401)

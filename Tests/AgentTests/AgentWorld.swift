@@ -47,9 +47,10 @@ final class AgentWorld {
 
     var stopsSoFar: [Agent.Stop] { stops.all }
 
+    var session: AgentSession? { if case .connected(let session, _) = agent.state { session } else { nil } }
+
     /// What waits in the agent for its coordinator to read.
     var waiting: (bytes: Int, messages: Int) {
-        guard case .connected(let session, _) = agent.state else { return (0, 0) }
-        return (session.writer?.waitingByteCount ?? 0, session.writer?.waitingMessageCount ?? 0)
+        (session?.writer?.waitingByteCount ?? 0, session?.writer?.waitingMessageCount ?? 0)
     }
 }

@@ -23,8 +23,11 @@ import Transport
             var settings = HTTPEngineSettings(baseURL: "http://127.0.0.1:\(port)\(path)")
             change(&settings)
             engine = try #require(HTTPEngine(settings: settings, environment: environment, loop: environment.loop))
-            let engine = engine
-            environment.atShutdown { engine.shutDown() }
+            let (engine, server) = (engine, server)
+            environment.atShutdown {
+                engine.shutDown()
+                server.forget()
+            }
             environment.keep(self)
         }
     }
@@ -51,6 +54,7 @@ import Transport
 
         func engineFinished(_ result: EngineResult) {
             outcome.result = result
+            onPiece = nil
             onEnd(outcome)
         }
     }

@@ -67,6 +67,12 @@ final class TinyHTTPServer: ConnectionAcceptor {
         connection.handler = ServerConnection(server: self, connection, writeHalf)
     }
 
+    /// Lets go of what holds the server in turn: the world behind the answers, and the connections that came.
+    func forget() {
+        respond = { _ in }
+        exchanges = []
+    }
+
     fileprivate func requested(_ exchange: Exchange) {
         exchanges.append(exchange)
         respond(exchange)
@@ -134,6 +140,10 @@ final class TinyHTTPServer: ConnectionAcceptor {
         }
 
         func deadlineReached() {}
-        func closed(_ end: ConnectionEnd) { current?.closed() }
+        func closed(_ end: ConnectionEnd) {
+            let last = current
+            current = nil
+            last?.closed()
+        }
     }
 }
