@@ -164,19 +164,5 @@ import Testing
             }
             #expect(withByteView(bytes) { jsonStringByteCount($0) } == Self.model(bytes).count)
         }
-        let parser = JSONParser()
-        for text in [
-            "{}", "[]", "null", "true", "false", "-12345", "0", "9223372036854775807", "-9223372036854775808", "1.5",
-            "18446744073709551615", "\"a\\n\\u0001é\"", "[1,[2,{}],{\"a\\\"\":[],\"b\":null}]",
-            " { \"k\" : [ 1 , \"\\\\\" ] } ",
-        ] {
-            var queue = ByteQueue()
-            let count = try withByteView(text) { view in
-                let value = try parser.parse(copying: view)
-                queue.appendJSON { $0.value(value) }
-                return value.serializedByteCount
-            }
-            #expect(count == queue.count, "\(text)")
-        }
     }
 }
