@@ -15,8 +15,9 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
         case readingBody(RequestHead, since: MonotonicInstant)
         /// The service has the request.
         case answering(Answer)
-        /// The last answer is leaving; input is thrown away until the peer closes too, or the deadline comes.
-        case lingering(until: MonotonicInstant)
+        /// The last answer is leaving; input is thrown away until the peer closes too, or the deadline comes. It runs from
+        /// when everything has left: until then each batch has a deadline of its own.
+        case lingering(until: MonotonicInstant?)
         /// The peer has closed its side; what waits may still leave, then this side closes.
         case leaving
         /// Ended, or handed over to another handler.
@@ -180,7 +181,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     }
 
     private func linger() {
-        state = .lingering(until: now + coordinator.settings.timeouts.linger)
+        state = .lingering(until: nil)
         owner = nil
         pipelined.removeAll()
         body.removeAll()
@@ -289,8 +290,11 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
 
     private func outputMoved() {
         switch state {
-        case .lingering:
-            if writer.isDrained { connection.finishWriting() }
+        case .lingering(let until):
+            if writer.isDrained, until == nil {
+                connection.finishWriting()
+                state = .lingering(until: now + coordinator.settings.timeouts.linger)
+            }
             updateDeadline()
         case .leaving where writer.isDrained: connection.close()
         case .betweenRequests, .readingHead, .readingBody, .answering, .leaving, .over:

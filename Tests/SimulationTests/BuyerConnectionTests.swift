@@ -186,4 +186,27 @@ struct BuyerConnectionTests {
         #expect(world.wait(for: buyer, answers: 4))
         #expect(buyer.responses[3].status == 400)
     }
+
+    @Test func aLastAnswerHasTimeToLeaveWhole() throws {
+        let world = SimulatedWorld()
+        let event = "data: \(String(repeating: "x", count: 10_000))\n\n"
+        _ = world.provider { provider, request in
+            for seq in 0..<100 { provider.sendChunk(request.id, seq: seq, data: event) }
+            provider.sendEnd(request.id, chunks: 100)
+        }
+        let buyer = world.buyer()
+        // 160 KiB a second: the megabyte takes longer than input is waited for after an answer.
+        buyer.far.outgoing.capacity = 64 * 1024
+        buyer.far.outgoing.largestPiece = 16 * 1024
+        buyer.far.outgoing.latency = .milliseconds(100)
+        buyer.complete(model: "test-model", stream: true, fields: "Connection: close\r\n")
+        #expect(world.wait(for: buyer))
+        let response = try #require(buyer.responses.first)
+        #expect(response.isComplete)
+        #expect(response.events.count == 101)
+        world.run(for: .seconds(5))
+        #expect(buyer.isOver)
+        #expect(world.coordinator.httpConnectionCount == 0)
+        #expect(world.leftovers == [])
+    }
 }
