@@ -263,12 +263,7 @@ final class Relay: ExchangeOwner, ForwardReply {
     }
 
     /// The provider does not know how to be sent requests.
-    func refusedAsUnknown() {
-        guard case .fail(let failure, let begun) = machine.ended(with: .fail(.notUnderstood)) else { return }
-        logFailure(failure)
-        leaveSession(.refused)
-        fail(failure, begun: begun)
-    }
+    func refusedAsUnknown() { ended(machine.ended(with: .fail(.notUnderstood))) }
 
     func sessionEnded() {
         if let forward {

@@ -290,6 +290,22 @@ struct SessionTests {
         #expect(world.leftovers == [])
     }
 
+    @Test func aNakForACancelledRequestFreesItsSlot() throws {
+        let world = SimulatedWorld()
+        let provider = world.provider { _, _ in }
+        let buyer = world.buyer()
+        buyer.complete(model: "test-model", stream: true)
+        #expect(world.run(upTo: .seconds(1)) { provider.requests.count == 1 })
+        buyer.leave()
+        #expect(world.run(upTo: .seconds(1)) { provider.cancelled.count == 1 })
+        let id = try #require(provider.requests.first?.id)
+        provider.sendText(
+            "{\"type\":\"nak\",\"in_reply_to\":\"inference_request\",\"request_id\":\"\(id)\","
+                + "\"error\":{\"code\":\"unknown_message_type\",\"message\":\"?\"}}")
+        world.run(for: .seconds(11))
+        #expect(world.leftovers == [])
+    }
+
     @Test func aFailedProviderIsProbedBackToReady() {
         let world = SimulatedWorld()
         let provider = world.provider { $0.sendEnd($1.id, status: "error_internal") }
