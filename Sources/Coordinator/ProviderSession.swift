@@ -361,6 +361,8 @@ final class ProviderSession: ConnectionHandler {
         state = .closing
         if let pingProbe { coordinator.environment.cancel(pingProbe) }
         guard let handle else { return }
+        // A request that fails lets its buyer's next one in, which must not come here again.
+        coordinator.pool.setDispatchSuspended(handle, true)
         let orphans = requests
         for request in orphans { request.sessionEnded() }
         coordinator.sessionEnded(self, handle)

@@ -306,6 +306,22 @@ struct SessionTests {
         #expect(world.leftovers == [])
     }
 
+    @Test func aPipelinedRequestDoesNotGoToASessionThatEnds() throws {
+        var settings = SimulatedWorld.settings
+        settings.routing.preflightThresholdTokens = 10
+        let world = SimulatedWorld(settings: settings)
+        let provider = world.provider { _, _ in }
+        provider.onPreflight = { _, _ in }
+        let buyer = world.buyer()
+        buyer.complete(model: "test-model", stream: true, content: String(repeating: "word ", count: 30))
+        buyer.complete(model: "test-model", stream: true)
+        #expect(world.run(upTo: .seconds(1)) { provider.preflights.count == 1 })
+        provider.near.reset()
+        #expect(world.wait(for: buyer, answers: 2, limit: .seconds(4)))
+        #expect(buyer.responses.map(\.status) == [503, 503])
+        #expect(world.leftovers == [])
+    }
+
     @Test func aFailedProviderIsProbedBackToReady() {
         let world = SimulatedWorld()
         let provider = world.provider { $0.sendEnd($1.id, status: "error_internal") }
