@@ -134,7 +134,7 @@ final class ProviderSession: ConnectionHandler {
             ignored("malformed", error.description)
             return
         }
-        heard()
+        if message.isOfLiveSession { heard() }
         switch message {
         case .chunk(let chunk):
             if let request = request(chunk.requestID) {
@@ -471,5 +471,17 @@ final class ProviderSession: ConnectionHandler {
         fields.append("X-MacProvider-Provider", providerID)
         fields.append("X-MacProvider-Route", self.id.text)
         fields.append("x-request-id", id.text)
+    }
+}
+
+extension ProviderMessage {
+    /// What does not belong here does not count as a sign of life (docs/protocol.md, section 5).
+    @inline(__always) fileprivate var isOfLiveSession: Bool {
+        switch self {
+        case .chunk, .end, .heartbeat, .stateUpdate, .drainStatus, .preflightAck, .nak, .sealedChunk, .sealedEnd,
+            .rekeyResponse, .rekeyCommitted:
+            true
+        case .hello, .authRequest, .unknown: false
+        }
     }
 }

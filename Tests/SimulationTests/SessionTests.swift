@@ -322,6 +322,23 @@ struct SessionTests {
         #expect(world.leftovers == [])
     }
 
+    @Test(arguments: [
+        "{\"type\":\"no_such_type\"}", "{\"type\":\"heartbeat\"}", "{}", "not JSON",
+    ])
+    func whatIsNotUnderstoodIsNoSignOfLife(_ text: String) {
+        let world = SimulatedWorld()
+        let provider = world.provider()
+        provider.answersPings = false
+        for second in stride(from: 5, to: 120, by: 5) {
+            _ = world.environment.schedule(at: world.environment.now + .seconds(second)) {
+                if provider.near.isOpen { provider.sendText(text) }
+            }
+        }
+        world.run(for: .seconds(100))
+        #expect(provider.phase == .closed)
+        #expect(world.coordinator.metrics.silenceDrops == 1)
+    }
+
     @Test func aFailedProviderIsProbedBackToReady() {
         let world = SimulatedWorld()
         let provider = world.provider { $0.sendEnd($1.id, status: "error_internal") }
