@@ -38,7 +38,8 @@ package final class Coordinator {
 
     /// By the slot of their handle.
     private var sessions: [ProviderSession?] = []
-    private var greetingCount = 0
+    /// Upgraded, and not registered yet.
+    private var greetings: [ObjectIdentifier: ProviderSession] = [:]
     private var httpConnections: [UInt64: HTTPServerConnection] = [:]
     private var lastConnectionNumber: UInt64 = 0
     private var poolTimer: (id: TimerID, deadline: MonotonicInstant)?
@@ -118,13 +119,13 @@ package final class Coordinator {
 
     // MARK: Sessions
 
-    var mayGreet: Bool { greetingCount < settings.providerLink.unauthenticatedConnectionCount }
+    var mayGreet: Bool { greetings.count < settings.providerLink.unauthenticatedConnectionCount }
 
-    func greetingBegan() { greetingCount += 1 }
-    func greetingEnded() { greetingCount -= 1 }
+    func greetingBegan(_ session: ProviderSession) { greetings[ObjectIdentifier(session)] = session }
+    func greetingEnded(_ session: ProviderSession) { greetings[ObjectIdentifier(session)] = nil }
 
     /// Upgraded connections that have not registered yet.
-    package var unauthenticatedConnectionCount: Int { greetingCount }
+    package var unauthenticatedConnectionCount: Int { greetings.count }
 
     @inline(__always)
     func session(_ handle: EntryHandle) -> ProviderSession? {
@@ -160,7 +161,7 @@ package final class Coordinator {
     }
 
     func sessionBegan(_ session: ProviderSession, _ handle: EntryHandle) {
-        greetingEnded()
+        greetingEnded(session)
         while sessions.count <= handle.slot { sessions.append(nil) }
         sessions[handle.slot] = session
         sessionCount += 1
@@ -293,7 +294,7 @@ package final class Coordinator {
             finished()
         }
         drain = .closing(finished: finished, timer: timer)
-        for session in liveSessions { session.close(.goingAway, "shutting down") }
+        for session in liveSessions + greetings.values { session.close(.goingAway, "shutting down") }
         drainProgressed()
     }
 

@@ -132,9 +132,10 @@ private struct ProviderUpgrade: ConnectionUpgrade {
     }
 
     func makeHandler(_ connection: any Connection, writeHalf: consuming WriteHalf) -> any ConnectionHandler {
-        coordinator.greetingBegan()
-        return ProviderSession(
+        let session = ProviderSession(
             connection: connection, writeHalf: writeHalf, tokenOwner: tokenOwner, coordinator: coordinator)
+        coordinator.greetingBegan(session)
+        return session
     }
 }
 

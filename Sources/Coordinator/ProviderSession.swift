@@ -211,6 +211,7 @@ final class ProviderSession: ConnectionHandler {
 
     private func greetingReceived(_ text: ByteView) {
         guard case .greeting = state else { return }
+        if coordinator.isDraining { return close(.goingAway, "shutting down") }
         do throws(SessionRefusal) {
             switch try FirstMessage.parse(text, with: coordinator.providerParser) {
             case .hello(let hello): try accept(hello)
@@ -354,7 +355,7 @@ final class ProviderSession: ConnectionHandler {
     /// From here on the session serves nobody; its requests fail.
     private func leavePool() {
         switch state {
-        case .greeting: coordinator.greetingEnded()
+        case .greeting: coordinator.greetingEnded(self)
         case .live: break
         case .closing, .over: return
         }

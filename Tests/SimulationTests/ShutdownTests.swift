@@ -55,6 +55,27 @@ struct ShutdownTests {
         #expect(provider.close?.code == 1001)
     }
 
+    @Test func aProviderThatHasNotGreetedYetHearsGoodbyeToo() {
+        let world = SimulatedWorld()
+        let silent = SimulatedProvider(world.environment, to: world.coordinator.providerAcceptor, hello: "")
+        #expect(world.run(upTo: .seconds(1)) { silent.phase == .greeting })
+        let late = SimulatedProvider(world.environment, to: world.coordinator.providerAcceptor, id: "late", hello: "")
+        #expect(world.run(upTo: .seconds(1)) { late.phase == .greeting })
+        let busy = world.provider { _, _ in }
+        let buyer = world.buyer()
+        buyer.complete(model: "test-model", stream: true)
+        #expect(world.run(upTo: .seconds(1)) { busy.requests.count == 1 })
+        var finished = false
+        world.coordinator.startDrain(limit: .seconds(5)) { finished = true }
+        late.sendText(SimulatedProvider.hello(id: "late"))
+        world.run(for: .seconds(1))
+        #expect(late.close?.code == 1001)
+        #expect(world.run(upTo: .seconds(20)) { finished })
+        #expect(silent.close?.code == 1001)
+        #expect(busy.close?.code == 1001)
+        #expect(world.leftovers == [])
+    }
+
     @Test func anIdleCoordinatorStopsAtOnce() {
         let world = SimulatedWorld()
         var finished = false
