@@ -10,9 +10,19 @@ extension Coordinator {
     /// Routes a request and starts its relay; answers on `exchange` in any case.
     func complete(_ chat: ChatRequest, _ wish: RouteWish, body: consuming HeldBody, exchange: any Exchange) {
         metrics.requestsTotal += 1
+        start(chat, wish, body: body, exchange: exchange)
+    }
+
+    /// The same for a request that has been counted.
+    func start(_ chat: ChatRequest, _ wish: RouteWish, body: consuming HeldBody, exchange: any Exchange) {
         let session: ProviderSession
         do throws(APIError) {
-            session = try chooseSession(chat, wish)
+            guard let chosen = try chooseSession(chat, wish) else {
+                waitingRequests.append(
+                    WaitingRequest(chat, wish, body: body, exchange: exchange, coordinator: self))
+                return
+            }
+            session = chosen
         } catch {
             recordRefusal(error, of: chat, wish, from: exchange.buyerHost)
             exchange.respond(with: error)
@@ -26,12 +36,16 @@ extension Coordinator {
         relay.start()
     }
 
-    private func chooseSession(_ chat: ChatRequest, _ wish: RouteWish) throws(APIError) -> ProviderSession {
+    /// nil: the request waits for a session that is getting new keys.
+    private func chooseSession(_ chat: ChatRequest, _ wish: RouteWish) throws(APIError) -> ProviderSession? {
         guard !isDraining else { throw .shuttingDown }
         switch route(chat, wish, excluding: []) {
         case .success(let handle):
             guard let session = session(handle) else { throw .noProvider }
             return session
+        case .failure(.noProviderAvailable) where mayWaitForRekey(chat, wish),
+            .failure(.targetCannotServe) where mayWaitForRekey(chat, wish):
+            return nil
         case .failure(let failure): throw APIError(failure, model: chat.model)
         }
     }

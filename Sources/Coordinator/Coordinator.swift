@@ -33,6 +33,12 @@ package final class Coordinator {
     /// One parser per direction: a buyer's document must outlive what a provider says meanwhile.
     let buyerParser = JSONParser()
     let providerParser = JSONParser()
+    /// For the frames of encrypted sessions.
+    let legWorkspace = LegWorkspace()
+    let attestation: any AttestationVerifier
+    /// Sessions that get new keys, and requests that nobody else can take.
+    var rekeyingSessions: [ProviderSession] = []
+    var waitingRequests: [WaitingRequest] = []
     var requests = RequestTable()
     var tokens: TokenTable
 
@@ -58,6 +64,7 @@ package final class Coordinator {
         self.journal = journal
         self.tokens = TokenTable(tokens)
         pool = ProviderPool(settings: settings.pool, records: records)
+        attestation = NoAttestation(isRequired: settings.tier2.requiresAttestation)
         startedAt = environment.now
         startedWallTime = environment.wallTime
         bodyLedger = BodyLedger(limit: settings.limits.heldBodyByteCount)
@@ -160,6 +167,11 @@ package final class Coordinator {
         }
     }
 
+    /// Whether ``admit(_:session:)`` would let this provider in; takes nothing.
+    func checkAdmission(of providerID: String) throws(SessionRefusal) {
+        if let refusal = pool.admissionRefusal(of: providerID, now: environment.now) { throw SessionRefusal(refusal) }
+    }
+
     func sessionBegan(_ session: ProviderSession, _ handle: EntryHandle) {
         greetingEnded(session)
         while sessions.count <= handle.slot { sessions.append(nil) }
@@ -175,6 +187,7 @@ package final class Coordinator {
         sessionCount -= 1
         recordSighting(of: handle)
         perform(pool.disconnected(handle, now: environment.now))
+        rekeyEnded(of: session)
         drainProgressed()
     }
 

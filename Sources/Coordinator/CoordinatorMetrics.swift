@@ -42,6 +42,10 @@ package struct CoordinatorMetrics: Sendable {
     package var writeDeadlineDrops: UInt64 = 0
     package var silenceDrops: UInt64 = 0
     package var handshakesRefused: UInt64 = 0
+    /// Sealed frames that did not open, and answers in the clear where they must be sealed.
+    package var sealedFramesRefused: UInt64 = 0
+    package var rekeys: UInt64 = 0
+    package var rekeysFailed: UInt64 = 0
     package var closeCodesSent: [UInt16: UInt64] = [:]
     package var closeCodesReceived: [UInt16: UInt64] = [:]
 

@@ -11,6 +11,7 @@ package struct CoordinatorSettings: Sendable {
     package var timeouts = Timeouts()
     package var authentication = Authentication()
     package var versions = Versions()
+    package var tier2 = Tier2()
     package var storage = Storage()
     /// What `/healthz` and `trunkline version` show.
     package var softwareVersion = "0.1.0"
@@ -81,6 +82,18 @@ package struct CoordinatorSettings: Sendable {
         package var snapshotInterval: Duration? = .seconds(300)
         /// How long an operator's question may wait for the storage.
         package var answerTimeout = Duration.seconds(10)
+        package init() {}
+    }
+
+    /// Protocol version 2, the encrypted leg (docs/protocol.md, section 4).
+    package struct Tier2: Sendable {
+        /// Version 1 is refused.
+        package var requiresEncryptedLeg = false
+        /// With the built-in verifier, which knows no format, nobody of version 2 comes in then.
+        package var requiresAttestation = false
+        /// A session gets new keys after so many requests, or at this age.
+        package var rekeyAfterRequests = 10_000
+        package var rekeyAfter = Duration.seconds(86_400)
         package init() {}
     }
 

@@ -93,6 +93,13 @@ extension Coordinator {
         page.counter(
             "trunkline_silence_drops_total", "Providers given up after too long a silence.", metrics.silenceDrops)
         page.counter("trunkline_handshakes_refused_total", "Providers that were not let in.", metrics.handshakesRefused)
+        page.counter(
+            "trunkline_sealed_frames_refused_total",
+            "Answers of encrypted sessions that did not open, or were not sealed.", metrics.sealedFramesRefused)
+        page.counter("trunkline_rekeys_total", "Encrypted sessions that got new keys in band.", metrics.rekeys)
+        page.counter(
+            "trunkline_rekeys_failed_total", "Encrypted sessions that ended because a rekey failed.",
+            metrics.rekeysFailed)
         page.family("trunkline_close_frames_total", .counter, "WebSocket Close frames by direction and code.")
         for (code, count) in metrics.closeCodesSent.sorted(by: { $0.key < $1.key }) {
             page.sample([("direction", "sent"), ("code", String(code))], count)

@@ -10,12 +10,17 @@ import WebSocketCodec
 ///
 ///     received ─▶ FrameDecoder ─▶ ProviderMessage ─▶ Relay (chunks) or pool (everything else)
 ///     send ─▶ FrameWriter ─▶ flush, once a turn
+///
+/// ``ProviderSession+Handshake`` lets a provider in, ``ProviderSession+EncryptedLeg`` seals and opens what belongs to
+/// requests in version 2, ``ProviderSession+Rekey`` gives the session new keys.
 final class ProviderSession: ConnectionHandler {
     enum SendRefusal: Error { case backpressure, tooBig, closing }
 
-    private enum State {
+    enum State {
         /// Upgraded, nothing said yet.
         case greeting(until: MonotonicInstant)
+        /// Version 2: the challenge was sent, its answer is awaited.
+        case proving(ChallengedProvider, until: MonotonicInstant)
         case live(EntryHandle)
         /// A Close has been queued, or the connection is going down: nothing is heard any more.
         case closing
@@ -32,16 +37,18 @@ final class ProviderSession: ConnectionHandler {
     private var pingProbe: TimerID?
     /// Where its requests are forwarded to over HTTP; nil for those behind the WebSocket.
     private(set) var endpointURL: String?
-    private let connection: any Connection
-    private unowned let coordinator: Coordinator
+    /// What a session of version 2 has besides; nil for one in the clear.
+    private(set) var leg: ProviderLeg?
+    let connection: any Connection
+    unowned let coordinator: Coordinator
     private var decoder: FrameDecoder
-    private var writer: FrameWriter
-    private var state: State
-    private var requests: [Relay] = []
+    private(set) var writer: FrameWriter
+    var state: State
+    private(set) var requests: [Relay] = []
     /// Set once the operator has banned the provider: how the session ends when its work is done.
     private var refusalAtEnd: SessionRefusal?
     /// The token's provider name, when the upgrade carried one.
-    private let tokenOwner: String?
+    let tokenOwner: String?
 
     init(
         connection: any Connection, writeHalf: consuming WriteHalf, tokenOwner: String?, coordinator: Coordinator
@@ -58,7 +65,7 @@ final class ProviderSession: ConnectionHandler {
         updateDeadline()
     }
 
-    private var now: MonotonicInstant { coordinator.environment.now }
+    var now: MonotonicInstant { coordinator.environment.now }
 
     /// Where the pool keeps this session's entry. Only a live session has one, and only live ones get requests.
     private(set) var handle: EntryHandle?
@@ -84,7 +91,7 @@ final class ProviderSession: ConnectionHandler {
 
     private var isListening: Bool {
         switch state {
-        case .greeting, .live, .closing: true
+        case .greeting, .proving, .live, .closing: true
         case .over: false
         }
     }
@@ -93,7 +100,7 @@ final class ProviderSession: ConnectionHandler {
     private func eventReceived(_ event: WebSocketEvent) {
         switch event {
         case .text(let text):
-            if case .live(let handle) = state { messageReceived(text, handle) } else { greetingReceived(text) }
+            if case .live(let handle) = state { messageReceived(text, handle) } else { handshakeReceived(text) }
         case .ping(let payload):
             heard()
             if writer.waitingPongCount >= coordinator.settings.providerLink.writer.waitingPongCount / 2 { makeRoom() }
@@ -137,6 +144,7 @@ final class ProviderSession: ConnectionHandler {
         if message.isOfLiveSession { heard() }
         switch message {
         case .chunk(let chunk):
+            guard leg == nil else { return clearAnswerReceived() }
             if let request = request(chunk.requestID) {
                 request.chunkReceived(chunk)
             } else {
@@ -144,6 +152,7 @@ final class ProviderSession: ConnectionHandler {
                 coordinator.log(.warn, "chunk_for_unknown_request", [("provider_id", .string(providerID))])
             }
         case .end(let end):
+            guard leg == nil else { return clearAnswerReceived() }
             if let request = request(end.requestID) {
                 request.endReceived(end)
             } else {
@@ -156,8 +165,11 @@ final class ProviderSession: ConnectionHandler {
                 coordinator.pool.drainStatusReceived(handle, isComplete: status.phase == .complete, now: now))
         case .preflightAck(let answer): coordinator.preflightAnswered(answer, by: self)
         case .nak(let nak): nakReceived(nak, handle)
-        case .hello, .authRequest, .sealedChunk, .sealedEnd, .rekeyResponse, .rekeyCommitted:
-            ignored("unexpected", "not a message of a live session in the clear")
+        case .sealedChunk(let frame): sealedChunkReceived(frame)
+        case .sealedEnd(let frame): sealedEndReceived(frame)
+        case .rekeyResponse(let response): rekeyResponseReceived(response)
+        case .rekeyCommitted(let proof): rekeyCommittedReceived(proof)
+        case .hello, .authRequest: ignored("unexpected", "not a message of a live session")
         case .unknown(let type):
             ignored("unknown_type", type.prefix(64).string)
         }
@@ -172,7 +184,7 @@ final class ProviderSession: ConnectionHandler {
         return request
     }
 
-    private func ignored(_ what: String, _ detail: String) {
+    func ignored(_ what: String, _ detail: String) {
         coordinator.metrics.messagesIgnored += 1
         coordinator.log(
             .warn, "message_ignored",
@@ -209,48 +221,22 @@ final class ProviderSession: ConnectionHandler {
 
     // MARK: Handshake
 
-    private func greetingReceived(_ text: ByteView) {
-        guard case .greeting = state else { return }
-        if coordinator.isDraining { return close(.goingAway, "shutting down") }
-        do throws(SessionRefusal) {
-            switch try FirstMessage.parse(text, with: coordinator.providerParser) {
-            case .hello(let hello): try accept(hello)
-            case .authRequest: throw .unrecognizedAuthMessage
-            }
-        } catch {
-            coordinator.metrics.handshakesRefused += 1
-            coordinator.log(
-                .warn, "provider_refused",
-                [
-                    ("code", .int(Int(error.closeCode.rawValue))), ("reason", .string(error.reason)),
-                    ("peer", .string(connection.peer.host)),
-                ])
-            close(error.closeCode, error.reason)
-        }
-    }
-
-    /// The checks of docs/protocol.md, section 3, in its order; shape, version and tier have been looked at.
-    private func accept(_ hello: ProviderHello) throws(SessionRefusal) {
-        let description = hello.description
-        try coordinator.checkBinaryVersion(description.binaryVersion)
-        try coordinator.checkToken(owner: tokenOwner, providerID: description.providerID)
-        let admission = try coordinator.admit(ProviderProfile(description), session: self)
+    /// The provider is in the pool; what it is told comes next.
+    func registered(_ description: ProviderDescription, _ admission: Admission, leg: ProviderLeg?) {
         providerID = description.providerID
         modelName = description.modelID
         handle = admission.handle
         endpointURL = coordinator.pool[admission.handle]?.endpointURL
+        self.leg = leg
         state = .live(admission.handle)
         coordinator.sessionBegan(self, admission.handle)
-        let tier = admission.tier.name.description
-        let greeting = coordinator.helloAck(assignedID: id, tier: tier)
-        queue(estimatedByteCount: 256) { greeting.append(to: &$0) }
-        updateDeadline()
         coordinator.log(
             .info, "provider_registered",
             [
                 ("provider_id", .string(providerID)), ("assigned_id", .string(id.text)),
                 ("model", .string(description.modelID)), ("slots", .int(description.maxConcurrency)),
-                ("tier", .string(tier)), ("peer", .string(connection.peer.host)),
+                ("tier", .string(admission.tier.name.description)), ("peer", .string(connection.peer.host)),
+                ("encrypted", .bool(leg != nil)),
             ])
     }
 
@@ -258,11 +244,18 @@ final class ProviderSession: ConnectionHandler {
 
     func sendRequest(_ id: RequestID, stream: Bool, body: ByteView) throws(SendRefusal) {
         makeRoomForMessage()
+        if let leg { return try sendSealedRequest(id, stream: stream, body: body, leg) }
         let estimate = 128 + body.count + body.count / 8
+        try queueRequest(estimatedByteCount: estimate) {
+            CoordinatorMessage.inferenceRequest(requestID: id, stream: stream, body: body, into: &$0)
+        }
+    }
+
+    func queueRequest(
+        estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void
+    ) throws(SendRefusal) {
         do throws(FrameWriter.Refusal) {
-            try writer.queueText(estimatedByteCount: estimate) {
-                CoordinatorMessage.inferenceRequest(requestID: id, stream: stream, body: body, into: &$0)
-            }
+            try writer.queueText(estimatedByteCount: estimatedByteCount, body)
         } catch {
             switch error {
             case .backpressure, .tooManyPongs: throw .backpressure
@@ -306,7 +299,7 @@ final class ProviderSession: ConnectionHandler {
     }
 
     /// For messages that no buyer waits on. On a link so full that there is no room, the write deadline decides.
-    @discardableResult private func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) -> Bool {
+    @discardableResult func queue(estimatedByteCount: Int, _ body: (inout ByteQueue) -> Void) -> Bool {
         makeRoomForMessage()
         do throws(FrameWriter.Refusal) {
             try writer.queueText(estimatedByteCount: estimatedByteCount, body)
@@ -355,12 +348,13 @@ final class ProviderSession: ConnectionHandler {
     /// From here on the session serves nobody; its requests fail.
     private func leavePool() {
         switch state {
-        case .greeting: coordinator.greetingEnded(self)
+        case .greeting, .proving: coordinator.greetingEnded(self)
         case .live: break
         case .closing, .over: return
         }
         state = .closing
         if let pingProbe { coordinator.environment.cancel(pingProbe) }
+        leg?.rekeyAbandoned()
         guard let handle else { return }
         // A request that fails lets its buyer's next one in, which must not come here again.
         coordinator.pool.setDispatchSuspended(handle, true)
@@ -408,6 +402,7 @@ final class ProviderSession: ConnectionHandler {
             last.positionInSession = position
         }
         closeIfIdle()
+        rekeyIfIdle()
     }
 
     // MARK: Ends
@@ -424,7 +419,7 @@ final class ProviderSession: ConnectionHandler {
         coordinator.webSocketEnded()
     }
 
-    private func logFields(_ code: UInt16?) -> [(StaticString, LogRecord.Value)] {
+    func logFields(_ code: UInt16?) -> [(StaticString, LogRecord.Value)] {
         var fields: [(StaticString, LogRecord.Value)] = [
             ("provider_id", .string(providerID)), ("assigned_id", .string(id.text)),
         ]
@@ -434,18 +429,23 @@ final class ProviderSession: ConnectionHandler {
 
     // MARK: Time
 
-    private func updateDeadline() {
-        var handshake: MonotonicInstant?
-        if case .greeting(let until) = state { handshake = until }
-        connection.setDeadline(earliest(handshake, writer.nextDeadline))
+    func updateDeadline() {
+        var own: MonotonicInstant?
+        switch state {
+        case .greeting(let until), .proving(_, let until): own = until
+        case .live: own = leg?.nextDeadline
+        case .closing, .over: break
+        }
+        connection.setDeadline(earliest(own, writer.nextDeadline))
     }
 
     func deadlineReached() {
         advance(writer.deadlineReached(now: now))
         switch state {
-        case .greeting(let until) where until <= now:
+        case .greeting(let until) where until <= now, .proving(_, let until) where until <= now:
             close(.policyViolation, "handshake timed out")
-        case .greeting, .live, .closing, .over: break
+        case .live: rekeyDeadlineReached()
+        case .greeting, .proving, .closing, .over: break
         }
         updateDeadline()
     }

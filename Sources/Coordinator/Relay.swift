@@ -26,7 +26,9 @@ final class Relay: ExchangeOwner, ForwardReply {
     private(set) var routingTime = Duration.zero
     private(set) var isRetried = false
     private var tried: [EntryHandle] = []
-    private var chunksReceived = 0
+    private(set) var chunksReceived = 0
+    /// Of an encrypted session: what is authenticated with this request's chunks, once one has come.
+    private var context: ChunkContext?
     /// When the chunk before came, or the request was cancelled.
     private var lastEventAt: MonotonicInstant
     private var held: [Int: [UInt8]] = [:]
@@ -131,6 +133,7 @@ final class Relay: ExchangeOwner, ForwardReply {
             let next = coordinator.session(handle)
         else { return answer(with: error) }
         session = next
+        context = nil
         chunksReceived = 0
         coordinator.metrics.requestsRetried += 1
         isRetried = true
@@ -156,6 +159,14 @@ final class Relay: ExchangeOwner, ForwardReply {
         case .hold: hold(chunk)
         case .ignore: coordinator.metrics.chunksIgnored += 1
         }
+    }
+
+    @inline(__always)
+    func chunkContext(_ leg: ProviderLeg) -> ChunkContext {
+        if let context { return context }
+        let made = leg.chunkContext(id, stream: chat.stream)
+        context = made
+        return made
     }
 
     private func begin() {
@@ -263,7 +274,10 @@ final class Relay: ExchangeOwner, ForwardReply {
     }
 
     /// The provider does not know how to be sent requests.
-    func refusedAsUnknown() { ended(machine.ended(with: .fail(.notUnderstood))) }
+    func refusedAsUnknown() { failed(.notUnderstood) }
+
+    /// The provider's side of this request is over, for a reason that it did not give.
+    func failed(_ failure: RelayMachine.Failure) { ended(machine.ended(with: .fail(failure))) }
 
     func sessionEnded() {
         if let forward {

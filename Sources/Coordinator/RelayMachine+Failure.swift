@@ -7,7 +7,7 @@ extension RelayMachine.Failure {
         case .disconnected: .providerFailed
         case .timedOut, .endpointTimedOut: .providerTimeout
         case .endpointUnreachable: .providerFailed
-        case .gapTimedOut, .internalError, .brokenStream, .buyerTooSlow: .providerError
+        case .gapTimedOut, .internalError, .brokenStream, .sealBroken, .buyerTooSlow: .providerError
         case .modelNotLoaded: .modelNotLoaded
         case .contextExceeded: .contextExceeded
         case .queueFull, .notUnderstood: .noProvider
@@ -19,7 +19,7 @@ extension RelayMachine.Failure {
     var outcome: RequestOutcome {
         switch self {
         case .timedOut, .endpointTimedOut: .timedOut
-        case .disconnected, .gapTimedOut, .internalError, .brokenStream: .failed
+        case .disconnected, .gapTimedOut, .internalError, .brokenStream, .sealBroken: .failed
         // Its state is seen to apart.
         case .endpointUnreachable: .refused
         case .modelNotLoaded, .contextExceeded, .queueFull, .notUnderstood: .refused
@@ -37,6 +37,7 @@ extension RelayMachine.Failure {
         case .queueFull: "queue_full"
         case .internalError: "internal_error"
         case .brokenStream: "broken_stream"
+        case .sealBroken: "seal_broken"
         case .shuttingDown: "shutting_down"
         case .buyerTooSlow: "buyer_too_slow"
         case .notUnderstood: "not_understood"

@@ -31,6 +31,8 @@ package struct RelayMachine: Equatable, Sendable {
     package enum Failure: Equatable, Sendable {
         case disconnected, timedOut, gapTimedOut, modelNotLoaded, contextExceeded, queueFull, internalError
         case brokenStream, shuttingDown
+        /// A sealed frame of its provider did not open.
+        case sealBroken
         /// The provider does not know `inference_request`.
         case notUnderstood
         /// Of a forwarded request: a gateway before the provider gave up, or found nobody.

@@ -44,20 +44,28 @@ struct AdmissionControl: Sendable {
         return records.provisional.contains(providerID) ? .provisional : .unknown
     }
 
+    /// Why a provisional id would not be let in now; nil if it would.
+    func provisionalRefusal(of providerID: String, connected: Int, now: MonotonicInstant) -> AdmissionRefusal? {
+        guard connected < settings.maxProvisionalProviders else {
+            return .provisionalPoolFull(max: settings.maxProvisionalProviders)
+        }
+        if records.provisional.contains(providerID) { return nil }
+        let recent = recentAdmissions.count { $0 + Self.rateWindow > now }
+        guard recent < settings.provisionalRatePerHour else {
+            return .provisionalRateLimited(maxPerHour: settings.provisionalRatePerHour)
+        }
+        return nil
+    }
+
     /// Lets a provisional id in, and counts it if it is new. Returns whether it was.
     ///
     /// - Parameter connected: provisional providers connected now, without an older session of the same id.
     mutating func admitProvisional(
         _ providerID: String, connected: Int, now: MonotonicInstant
     ) throws(AdmissionRefusal) -> Bool {
-        guard connected < settings.maxProvisionalProviders else {
-            throw .provisionalPoolFull(max: settings.maxProvisionalProviders)
-        }
+        if let refusal = provisionalRefusal(of: providerID, connected: connected, now: now) { throw refusal }
         if records.provisional.contains(providerID) { return false }
         recentAdmissions.removeAll { $0 + Self.rateWindow <= now }
-        guard recentAdmissions.count < settings.provisionalRatePerHour else {
-            throw .provisionalRateLimited(maxPerHour: settings.provisionalRatePerHour)
-        }
         recentAdmissions.append(now)
         records.provisional.insert(providerID)
         return true

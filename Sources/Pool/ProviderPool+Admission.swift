@@ -42,8 +42,7 @@ extension ProviderPool {
         if admission.isRejected(providerID) { return .failure(.banned(providerID: providerID)) }
 
         let older = placesByProvider[providerID].map { self[at: Int($0)] }
-        var others = counts
-        if let older, older.isConnected { others[connected: older.tier] -= 1 }
+        let others = countsWithout(providerID)
         guard others.connected < settings.maxProviders else { return .failure(.poolFull) }
 
         let tier = admission.tier(of: providerID)
@@ -66,6 +65,25 @@ extension ProviderPool {
             Admission(
                 handle: handle, tier: tier, replaced: replaced, isNewProvisional: isNew,
                 ignoresEndpointURL: profile.endpointURL != nil && self[at: Int(handle.index)].endpointURL == nil))
+    }
+
+    /// Why ``admit(_:sessionID:now:wallTime:)`` would refuse this id now; nil if it would not. Takes nothing, so that a
+    /// handshake of several messages can ask before the last one.
+    package func admissionRefusal(of providerID: String, now: MonotonicInstant) -> AdmissionRefusal? {
+        if admission.isRejected(providerID) { return .banned(providerID: providerID) }
+        let others = countsWithout(providerID)
+        guard others.connected < settings.maxProviders else { return .poolFull }
+        guard admission.tier(of: providerID) == .provisional else { return nil }
+        return admission.provisionalRefusal(of: providerID, connected: others.connectedProvisional, now: now)
+    }
+
+    /// The counts as they would be without this provider's session.
+    private func countsWithout(_ providerID: String) -> PoolCounts {
+        var others = counts
+        if let place = placesByProvider[providerID], self[at: Int(place)].isConnected {
+            others[connected: self[at: Int(place)].tier] -= 1
+        }
+        return others
     }
 
     private mutating func insert(

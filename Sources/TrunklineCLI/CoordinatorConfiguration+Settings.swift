@@ -25,6 +25,9 @@ extension CoordinatorConfiguration {
         settings.storage.snapshotInterval = storage.snapshotInterval > .zero ? storage.snapshotInterval : nil
         settings.authentication.operatorKey = auth.operatorKey
         settings.authentication.requiresProviderToken = auth.requireProviderToken
+        settings.tier2.requiresAttestation = tier2.requireAttestation
+        settings.tier2.rekeyAfterRequests = tier2.rekeyAfterRequests
+        settings.tier2.rekeyAfter = tier2.rekeyAfter
         settings.versions.recommendedBinary = versions.recommended
         settings.versions.requiredBinary = versions.required
         return settings
