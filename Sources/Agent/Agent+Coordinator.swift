@@ -1,6 +1,7 @@
 package import Environment
 package import Primitives
 import ProviderProtocol
+import WebSocketCodec
 
 extension Agent {
     func dial() {
@@ -29,9 +30,11 @@ extension Agent {
 extension Agent: DialTarget {
     package func dialed(_ connection: any Connection, writeHalf: consuming WriteHalf) {
         guard case .dialing = state, let model = health.wanted else { return connection.close() }
+        let isEncrypted = settings.encryption != .off && !fallsBack
+        fallsBack = false
         let session = AgentSession(
-            settings: settings, model: model, engine: engine, availability: availability, environment: environment,
-            connection: connection, writeHalf: writeHalf, owner: self)
+            settings: settings, isEncrypted: isEncrypted, model: model, engine: engine, availability: availability,
+            environment: environment, connection: connection, writeHalf: writeHalf, owner: self)
         state = .connected(session, since: nil)
     }
 
@@ -54,7 +57,7 @@ extension Agent: AgentSessionOwner {
                 .info, "coordinator_connected",
                 [
                     ("assigned_id", .string(ack.assignedID)), ("tier", .string(ack.tier)),
-                    ("model", .string(session.model)),
+                    ("model", .string(session.model)), ("encrypted", .bool(session.leg != nil)),
                 ]))
         if let recommended = ack.recommendedBinaryVersion, recommended != settings.binaryVersion {
             environment.log(
@@ -84,12 +87,22 @@ extension Agent: AgentSessionOwner {
     func sessionEnded(_ session: AgentSession, _ end: SessionEnd) {
         guard case .connected(_, let since) = state else { return }
         if isStopping { return stopped(end == .stopped ? .stopped : .drained) }
+        if session.isEncrypted, since == nil, settings.encryption == .automatic, end.isRefusalOfVersion2 {
+            environment.log(LogRecord(.info, "encryption_not_offered"))
+            fallsBack = true
+            return dial()
+        }
         if let since, environment.now - since >= settings.settledInterval { backoff.succeeded() }
         retry("coordinator_lost", end.fields, level: end == .drained ? .info : .warn)
     }
 }
 
 extension SessionEnd {
+    /// The coordinator does not know `auth_request` (docs/protocol.md, section 2.3).
+    fileprivate var isRefusalOfVersion2: Bool {
+        if case .closed(CloseCode.unrecognizedAuthMessage.rawValue, _) = self { true } else { false }
+    }
+
     /// For the log.
     var fields: [(StaticString, LogRecord.Value)] {
         switch self {

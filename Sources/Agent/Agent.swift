@@ -41,6 +41,8 @@ package final class Agent {
 
     var state = State.idle
     var isStopping = false
+    /// The coordinator has just refused version 2: the next session greets with version 1.
+    var fallsBack = false
     var backoff: ReconnectBackoff
     var health: EngineHealth
     var probeTimer: TimerID?

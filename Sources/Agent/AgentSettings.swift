@@ -20,6 +20,17 @@ package struct AgentSettings: Sendable {
     package var binaryVersion: String
     package var endpointURL: String?
 
+    package var encryption = Encryption.automatic
+
+    /// Whether what belongs to requests is sealed (version 2 of the protocol).
+    package enum Encryption: Sendable {
+        /// Where the coordinator knows how: the next dial greets with version 1 if it does not.
+        case automatic
+        /// No session without.
+        case required
+        case off
+    }
+
     package var dialTimeout: Duration = .seconds(10)
     /// From the connection to `hello_ack`.
     package var handshakeTimeout: Duration = .seconds(10)

@@ -175,6 +175,8 @@ final class ScriptedCoordinator: ConnectionAcceptor, ConnectionHandler {
             let type = (try? parser.parse(text))?["type"]?.string?.string ?? "?"
             heard.append(Heard(type: type, text: text.string))
             if type == "hello" { greet() }
+            // It knows version 1 only.
+            if type == "auth_request" { close(.unrecognizedAuthMessage, "unrecognized auth message") }
         case .ping(let payload):
             pingCount += 1
             try? writer?.queuePong(payload)

@@ -11,6 +11,8 @@ final class AgentRequest: EngineReply {
     var firstDataAt: MonotonicInstant?
     var chunkCount = 0
     var usage: Usage?
+    /// In an encrypted session: what is authenticated with each chunk.
+    var chunkContext: ChunkContext?
     private unowned let session: AgentSession
 
     init(id: ByteView, isStreaming: Bool, session: AgentSession, now: MonotonicInstant) {
@@ -23,6 +25,12 @@ final class AgentRequest: EngineReply {
 
     func engineProduced(_ data: ByteView) { session.relay(data, of: self) }
     func engineFinished(_ result: EngineResult) { session.engineFinished(self, result) }
+
+    final class ChunkContext {
+        let additionalData: AdditionalData
+
+        init(_ additionalData: consuming AdditionalData) { self.additionalData = additionalData }
+    }
 
     /// What the answer had in tokens. Without the engine's own count an event counts as one: the first brings the role
     /// and the last two the end.

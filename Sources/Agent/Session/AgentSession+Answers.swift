@@ -7,7 +7,7 @@ extension AgentSession {
     func start(_ inference: InferenceRequest) {
         switch stage {
         case .live: break
-        case .draining: return refuse(inference.requestID, .errorQueueFull, "the provider is draining")
+        case .draining: return refuse(inference, .errorQueueFull, "the provider is draining")
         case .upgrading, .greeting, .closing, .ended: return
         }
         let request = AgentRequest(
@@ -17,18 +17,33 @@ extension AgentSession {
             return
         }
         guard requests.count < settings.slots else {
-            return refuse(inference.requestID, .errorQueueFull, "all \(settings.slots) slots are taken")
+            return refuse(inference, .errorQueueFull, "all \(settings.slots) slots are taken")
         }
         requests[request.id] = request
         request.engineID = engine.start(
             EngineRequest(body: inference.body, isStreaming: inference.stream), reply: request)
     }
 
-    private func refuse(_ requestID: ByteView, _ status: EndStatus, _ message: String) {
+    private func refuse(_ inference: InferenceRequest, _ status: EndStatus, _ message: String) {
         withByteView(message) { message in
-            let end = ResponseEnd(requestID: requestID, status: status, chunksSent: 0, errorMessage: message)
-            queue { end.append(to: &$0) }
+            queue(
+                ResponseEnd(requestID: inference.requestID, status: status, chunksSent: 0, errorMessage: message),
+                stream: inference.stream)
         }
+    }
+
+    /// The end of an answer, sealed where all is.
+    private func queue(_ end: ResponseEnd, stream: Bool) {
+        guard let leg else { return queue { end.append(to: &$0) } }
+        var failure: LegError?
+        queue { queue in
+            do throws(LegError) {
+                try leg.leg.sealEnd(end, stream: stream, leg.workspace, into: &queue)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { legFailed("an answer cannot be sealed: \(failure.name)") }
     }
 
     func cancelled(_ cancel: CancelRequest) {
@@ -49,7 +64,11 @@ extension AgentSession {
         let refusal: FrameWriter.Refusal? = request.idBytes.withUnsafeBytes { id in
             let chunk = ResponseChunk(requestID: ByteView(id), seq: request.chunkCount, data: data)
             do throws(FrameWriter.Refusal) {
-                try writer?.queueText(estimatedByteCount: chunk.estimatedByteCount) { chunk.append(to: &$0) }
+                if let leg {
+                    try queueSealed(chunk, of: request, leg)
+                } else {
+                    try writer?.queueText(estimatedByteCount: chunk.estimatedByteCount) { chunk.append(to: &$0) }
+                }
                 return nil
             } catch {
                 return error
@@ -67,6 +86,23 @@ extension AgentSession {
         case .backpressure, .tooManyPongs:
             abandon(request, "the coordinator does not read")
         }
+    }
+
+    private func queueSealed(
+        _ chunk: ResponseChunk, of request: AgentRequest, _ leg: AgentLeg
+    ) throws(FrameWriter.Refusal) {
+        guard let waitingByteCount = writer?.waitingByteCount else { return }
+        // Asked before sealing: a frame that is then not sent would leave a gap in the numbers.
+        let byteCount = leg.chunkByteCount(chunk.data)
+        guard byteCount <= settings.writerLimits.messageByteCount else { throw .messageTooBig }
+        guard byteCount <= settings.writerLimits.waitingByteCount - waitingByteCount else { throw .backpressure }
+        var failure: LegError?
+        try writer?.queueText(estimatedByteCount: byteCount) { queue in
+            do throws(LegError) { try leg.sealChunk(chunk, of: request, into: &queue) } catch { failure = error }
+        }
+        guard let failure else { return }
+        legFailed("an answer cannot be sealed: \(failure.name)")
+        throw .closing
     }
 
     func engineFinished(_ request: AgentRequest, _ result: EngineResult) {
@@ -103,7 +139,7 @@ extension AgentSession {
                 let end = ResponseEnd(
                     requestID: id, status: status, chunksSent: request.chunkCount, usage: request.usage,
                     errorMessage: message == nil ? nil : text)
-                queue { end.append(to: &$0) }
+                queue(end, stream: request.isStreaming)
             }
         }
         requestFinished()

@@ -15,17 +15,16 @@ extension AgentSession {
         switch message {
         case .helloAck(let ack): helloAcknowledged(ack)
         case .preflight(let preflight): answer(preflight)
-        case .inferenceRequest(let request): start(request)
+        case .inferenceRequest(let request): if leg == nil { start(request) } else { clearRequestReceived() }
         case .cancelRequest(let cancel): cancelled(cancel)
         case .drain: drainRequested()
         case .warmUp: warmUpRequested()
-        case .sealedInferenceRequest(let frame):
-            refuse("inference_request", requestID: frame.requestID, code: "encrypted_leg_not_negotiated")
-        case .authChallenge: refuse("auth_challenge", requestID: nil, code: "unknown_message_type")
-        case .authResponse: refuse("auth_response", requestID: nil, code: "unknown_message_type")
-        case .rekeyRequest: refuse("aead_rekey_request", requestID: nil, code: "unknown_message_type")
-        case .rekeyCommit: refuse("aead_rekey_commit", requestID: nil, code: "unknown_message_type")
-        case .unknown(let type): refuse(type.prefix(64).string, requestID: nil, code: "unknown_message_type")
+        case .sealedInferenceRequest(let frame): sealedRequestReceived(frame)
+        case .authChallenge(let challenge): challengeReceived(challenge)
+        case .authResponse(let response): authResponseReceived(response)
+        case .rekeyRequest(let request): rekeyRequested(request)
+        case .rekeyCommit(let proof): rekeyCommitted(proof)
+        case .unknown(let type): refuse(type.prefix(64).string, code: "unknown_message_type")
         }
     }
 
@@ -37,10 +36,15 @@ extension AgentSession {
     }
 
     private func helloAcknowledged(_ ack: HelloAck) {
-        guard stage == .greeting else {
+        guard stage == .greeting, !isEncrypted else {
             environment.log(LogRecord(.warn, "hello_ack_unexpected"))
             return
         }
+        isLive(ack)
+    }
+
+    /// The coordinator has accepted the greeting.
+    func isLive(_ ack: HelloAck) {
         stage = .live
         // A coordinator that asks for a heartbeat every millisecond, or never, is not followed.
         heartbeatInterval = .milliseconds(Int64(min(max(ack.heartbeatIntervalSeconds, 1), 3600) * 1000))
@@ -50,7 +54,7 @@ extension AgentSession {
         owner.sessionIsLive(self, ack)
     }
 
-    private func refuse(_ type: String, requestID: ByteView?, code: StaticString) {
+    func refuse(_ type: String, requestID: ByteView? = nil, code: StaticString) {
         environment.log(
             LogRecord(.warn, "message_refused", [("type", .string(type)), ("code", .string(code.description))]))
         withByteView(type) { type in

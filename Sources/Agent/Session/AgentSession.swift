@@ -11,13 +11,14 @@ import WebSocketCodec
 ///           │               │                    │               │ nothing in flight
 ///           └───────────────┴────────────────────┴──────────▶ closing ─▶ ended
 ///
+/// In version 2 a challenge and its proof stand between `upgrading` and `live` (``AgentSession+Encryption``).
 /// ``AgentSession+Messages`` hears the coordinator, ``AgentSession+Answers`` carries what the engine says,
 /// ``AgentSession+Drain`` lets it leave in good order.
 final class AgentSession: ConnectionHandler {
     enum Stage: Equatable {
         /// The upgrade request was written; its answer is awaited.
         case upgrading
-        /// `hello` was queued; `hello_ack` is awaited.
+        /// `hello` was queued and `hello_ack` is awaited; or, in version 2, what stands for them.
         case greeting
         case live
         case draining(DrainProgress)
@@ -36,6 +37,11 @@ final class AgentSession: ConnectionHandler {
     /// Kept until the connection has ended, since the driver may report that after everybody else has let go.
     let owner: any AgentSessionOwner
 
+    /// Whether it greets with version 2.
+    let isEncrypted: Bool
+    /// Of version 2, until it is accepted; from then on there is the leg.
+    var handshake: ProviderHandshake?
+    var leg: AgentLeg?
     var stage = Stage.upgrading
     var availability: Availability
     var requests: [String: AgentRequest] = [:]
@@ -59,11 +65,12 @@ final class AgentSession: ConnectionHandler {
     private static let messageByteCount = 32 * 1024 * 1024
 
     init(
-        settings: AgentSettings, model: String, engine: any Engine, availability: Availability,
+        settings: AgentSettings, isEncrypted: Bool, model: String, engine: any Engine, availability: Availability,
         environment: any Environment, connection: any Connection, writeHalf: consuming WriteHalf,
         owner: any AgentSessionOwner
     ) {
         self.settings = settings
+        self.isEncrypted = isEncrypted
         self.model = model
         self.engine = engine
         self.availability = availability
@@ -142,6 +149,7 @@ final class AgentSession: ConnectionHandler {
         case .live, .draining:
             livenessDeadlineReached(now: now)
             heartbeatDeadlineReached(now: now)
+            rekeyDeadlineReached(now: now)
             drainDeadlineReached(now: now)
         case .closing, .ended:
             break
@@ -183,9 +191,13 @@ final class AgentSession: ConnectionHandler {
         withUnsafeMutableBytes(of: &seed) { environment.fillRandom($0) }
         writer = FrameWriter(role: .client, limits: settings.writerLimits, writeHalf: half, maskSeed: seed)
         stage = .greeting
-        let hello = ProviderHello(
-            description: settings.description(model: model, throughput: owner.throughput.tokensPerSecond))
-        queue { hello.append(to: &$0) }
+        let description = settings.description(model: model, throughput: owner.throughput.tokensPerSecond)
+        if isEncrypted {
+            greetEncrypted(description)
+        } else {
+            let hello = ProviderHello(description: description)
+            queue { hello.append(to: &$0) }
+        }
         return true
     }
 
@@ -253,7 +265,7 @@ final class AgentSession: ConnectionHandler {
 
     func updateDeadline() {
         guard stage != .ended else { return }
-        var deadline = writer?.nextDeadline ?? .distantFuture
+        var deadline = min(writer?.nextDeadline ?? .distantFuture, leg?.rekeyDeadline ?? .distantFuture)
         switch stage {
         case .upgrading, .greeting: deadline = min(deadline, handshakeDeadline)
         case .live: deadline = min(deadline, liveness.nextDeadline, nextHeartbeat)

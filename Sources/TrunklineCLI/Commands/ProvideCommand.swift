@@ -15,15 +15,16 @@ enum ProvideCommand: Command {
         "model", "NAME", "Which of its models to offer (default: the first)", environment: "TRUNKLINE_MODEL")
     private static let id = ValueOption(
         "id", "NAME", "This machine's name in the pool (default: the host name)", environment: "TRUNKLINE_PROVIDER_ID")
-    private static let tokenFile = ValueOption(
-        "token-file", "FILE", "Holds the token that proves who this is (or: TRUNKLINE_TOKEN)",
-        environment: "TRUNKLINE_TOKEN_FILE")
+    private static let token = ValueOption(
+        "token", "TOKEN", "Proves who this is, where the coordinator asks for it", environment: "TRUNKLINE_TOKEN")
     private static let slots = ValueOption("slots", "N", "Requests at once", default: "1")
     private static let context = ValueOption("context", "TOKENS", "Longest prompt and answer", default: "4096")
     private static let parameters = ValueOption("params-b", "N", "Size of the model, in 10⁹ parameters", default: "0")
     private static let memory = ValueOption("ram-gb", "N", "Memory (default: what the machine has)")
     private static let throughput = ValueOption("tps", "N", "Tokens per second, until measured", default: "0")
     private static let pace = ValueOption("demo-pace-ms", "N", "Of the demo engine: time per word", default: "25")
+    private static let encrypted = Flag(
+        "encrypted", "Insist on sealed requests and answers (default: where the coordinator knows how)")
     private static let insecure = Flag("insecure", "Do not check the coordinator's certificate")
 
     static let usage = CommandUsage(
@@ -32,12 +33,12 @@ enum ProvideCommand: Command {
             The engine is any server that speaks OpenAI HTTP: llama.cpp, Ollama, MLX, LM Studio, vLLM. It
             needs no open port, since this program dials out and stays connected. SIGTERM and SIGINT
             (Ctrl-C) take no more requests, finish those in flight and leave; a second signal ends it at
-            once. Secrets come from files or the environment, where `ps` does not show them.
+            once. Secrets are best given in the environment, where `ps` does not show them.
             """,
         options: [
-            .value(coordinator), .value(engine), .value(engineKey), .value(model), .value(id), .value(tokenFile),
+            .value(coordinator), .value(engine), .value(engineKey), .value(model), .value(id), .value(token),
             .value(slots), .value(context), .value(parameters), .value(memory), .value(throughput), .value(pace),
-            .flag(insecure), .value(LogOptions.level), .value(LogOptions.format),
+            .flag(encrypted), .flag(insecure), .value(LogOptions.level), .value(LogOptions.format),
         ],
         examples: [
             "trunkline provide --coordinator ws://127.0.0.1:8444 --engine http://127.0.0.1:11434",
@@ -51,8 +52,7 @@ enum ProvideCommand: Command {
     }
 
     static func run(_ arguments: Arguments) async throws -> ExitCode {
-        var settings = try agentSettings(arguments)
-        settings.token = try token(arguments)
+        let settings = try agentSettings(arguments)
         let choice = try engineChoice(arguments)
         let log = try LogOptions.writer(
             arguments, format: Terminal.standardError.isInteractive ? .text : .json)
@@ -60,7 +60,7 @@ enum ProvideCommand: Command {
         let shard = try Shard.start(Shard.Settings(name: "provider", log: log))
         let (stops, stopping) = AsyncStream<Agent.Stop>.makeStream()
         do {
-            try await shard.run { [settings] environment in
+            try await shard.run { environment in
                 let engine = try makeEngine(choice, on: environment)
                 let agent = Agent(settings: settings, engine: engine, environment: environment, dialer: environment) {
                     stopping.yield($0)
@@ -86,11 +86,6 @@ enum ProvideCommand: Command {
         return .success
     }
 
-    private static func token(_ arguments: Arguments) throws(CommandFailure) -> String? {
-        if let path = arguments[tokenFile] { return try SecretFile.read(path) }
-        return Terminal.environmentVariable("TRUNKLINE_TOKEN").flatMap { $0.isEmpty ? nil : $0 }
-    }
-
     private static func agentSettings(_ arguments: Arguments) throws(UsageError) -> AgentSettings {
         let url = arguments[coordinator] ?? ""
         guard let address = CoordinatorAddress(url, verifiesCertificate: !arguments[insecure]) else {
@@ -103,6 +98,8 @@ enum ProvideCommand: Command {
         }
         var settings = AgentSettings(
             coordinator: address, providerID: name, hostname: hostname, binaryVersion: applicationVersion)
+        settings.encryption = arguments[encrypted] ? .required : .automatic
+        settings.token = arguments[token]
         settings.model = arguments[model]
         settings.slots = try arguments.integer(slots, in: 1...1024) ?? 1
         settings.maxContextTokens = try arguments.integer(context, in: 1...100_000_000) ?? 4096
