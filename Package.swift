@@ -113,7 +113,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "TestKit", "Coordinator", "Crypto", "Pool", "Primitives", "Environment", "WebSocketCodec", "HTTPCodec",
+                "TestKit", "Agent", "Coordinator", "Crypto", "Pool", "ProviderProtocol", "Primitives", "Environment",
+                "WebSocketCodec", "HTTPCodec",
                 "JSON",
             ],
             swiftSettings: settings),

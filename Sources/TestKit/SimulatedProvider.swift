@@ -30,6 +30,8 @@ package final class SimulatedProvider: ConnectionHandler {
     /// What broke the framing rules, if anything did: the writer rule is judged here, on raw bytes.
     package private(set) var frameFault: String?
 
+    /// Every message that comes, as it is: for those who speak version 2.
+    package var onMessage: ((SimulatedProvider, String) -> Void)?
     package var onRequest: ((SimulatedProvider, Request) -> Void)?
     package var onCancel: ((SimulatedProvider, String) -> Void)?
     package var onPreflight: ((SimulatedProvider, String) -> Void)?
@@ -211,16 +213,21 @@ package final class SimulatedProvider: ConnectionHandler {
             let root = try withByteView(text) { try parser.parse(copying: $0) }
             let type = root["type"]?.string?.string ?? ""
             messageTypes.append(type)
+            onMessage?(self, text)
             let requestID = root["request_id"]?.string?.string ?? ""
             switch type {
             case "hello_ack":
+                assignedID = root["assigned_id"]?.string?.string
+                phase = .live
+            case "auth_response":
+                guard root["status"]?.string?.string == "accepted" else { break }
                 assignedID = root["assigned_id"]?.string?.string
                 phase = .live
             case "inference_request":
                 let request = Request(
                     id: requestID, stream: root["stream"]?.bool ?? false, body: root["body"]?.string?.string ?? "")
                 requests.append(request)
-                onRequest?(self, request)
+                if root["enc"] == nil { onRequest?(self, request) }
             case "preflight":
                 preflights.append(requestID)
                 onPreflight?(self, requestID)
