@@ -7,6 +7,8 @@ struct ExitCode: Equatable, Sendable {
     static let failure = ExitCode(rawValue: 1)
     /// The command line was not understood.
     static let usage = ExitCode(rawValue: 2)
+    /// A file holds something else than it should (EX_DATAERR).
+    static let dataError = ExitCode(rawValue: 65)
     /// A file that was named cannot be read (EX_NOINPUT).
     static let noInput = ExitCode(rawValue: 66)
     /// A service that is needed cannot be reached (EX_UNAVAILABLE).

@@ -16,7 +16,7 @@ import Testing
         defer { again.kill() }
         #expect(try await again.exit().code == 73, "\(again.transcript)")
 
-        let pool = try await ServedPool(["--config", path])
+        let pool = try await ServedPool(["--config", path, "--db", path + ".db"])
         defer { pool.server.kill() }
         let text = try String(contentsOfFile: path, encoding: .utf8)
         let key = try #require(text.firstMatch(of: #/operator_key: "([0-9a-f]{64})"/#)).1

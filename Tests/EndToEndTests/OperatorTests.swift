@@ -35,12 +35,14 @@ import Testing
         let token = output.trimmingCharacters(in: .whitespacesAndNewlines)
         #expect(token.count == 64)
         _ = try await pool.server.event("provider_tokens_changed", ["count": "1"])
-        let holder = try await pool.lend("holder", ["--token", token])
+        let tokenFile = directory.appendingPathComponent("token").path
+        try output.write(toFile: tokenFile, atomically: true, encoding: .utf8)
+        let holder = try await pool.lend("holder", ["--token-file", tokenFile])
         defer { holder.kill() }
         let thief = try ChildProcess(
             trunkline: [
-                "provide", "--coordinator", pool.providerURL, "--engine", "demo", "--id", "thief", "--token", token,
-            ])
+                "provide", "--coordinator", pool.providerURL, "--engine", "demo", "--id", "thief",
+            ], environment: ["TRUNKLINE_TOKEN": token])
         defer { thief.kill() }
         _ = try await pool.server.event("provider_refused", ["code": "4005"])
         thief.kill()

@@ -50,7 +50,7 @@ import Testing
               - {provider_id: "pinned", endpoint_url: "\(engine.url)"}
             """
         try configuration.write(to: file, atomically: true, encoding: .utf8)
-        let pool = try await ServedPool(["--config", file.path])
+        let pool = try await ServedPool(["--config", file.path, "--db", file.path + ".db"])
         defer { pool.server.kill() }
         let provider = try await pool.lend("pinned", engine: engine.url, ["--slots", "2", "--context", "512"])
         defer { provider.kill() }

@@ -28,6 +28,7 @@ import Testing
               buyer_tls_key: "\(key)"
               provider_tls_cert: "\(certificate)"
               provider_tls_key: "\(key)"
+            storage: {db_path: "\(directory.appendingPathComponent("coordinator.db").path)"}
             """
         try text.write(to: file, atomically: true, encoding: .utf8)
         return file.path

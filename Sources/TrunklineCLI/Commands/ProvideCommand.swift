@@ -15,8 +15,9 @@ enum ProvideCommand: Command {
         "model", "NAME", "Which of its models to offer (default: the first)", environment: "TRUNKLINE_MODEL")
     private static let id = ValueOption(
         "id", "NAME", "This machine's name in the pool (default: the host name)", environment: "TRUNKLINE_PROVIDER_ID")
-    private static let token = ValueOption(
-        "token", "TOKEN", "Proves who this is, where the coordinator asks for it", environment: "TRUNKLINE_TOKEN")
+    private static let tokenFile = ValueOption(
+        "token-file", "FILE", "Holds the token that proves who this is (or: TRUNKLINE_TOKEN)",
+        environment: "TRUNKLINE_TOKEN_FILE")
     private static let slots = ValueOption("slots", "N", "Requests at once", default: "1")
     private static let context = ValueOption("context", "TOKENS", "Longest prompt and answer", default: "4096")
     private static let parameters = ValueOption("params-b", "N", "Size of the model, in 10⁹ parameters", default: "0")
@@ -33,10 +34,10 @@ enum ProvideCommand: Command {
             The engine is any server that speaks OpenAI HTTP: llama.cpp, Ollama, MLX, LM Studio, vLLM. It
             needs no open port, since this program dials out and stays connected. SIGTERM and SIGINT
             (Ctrl-C) take no more requests, finish those in flight and leave; a second signal ends it at
-            once. Secrets are best given in the environment, where `ps` does not show them.
+            once. Secrets come from files or the environment, where `ps` does not show them.
             """,
         options: [
-            .value(coordinator), .value(engine), .value(engineKey), .value(model), .value(id), .value(token),
+            .value(coordinator), .value(engine), .value(engineKey), .value(model), .value(id), .value(tokenFile),
             .value(slots), .value(context), .value(parameters), .value(memory), .value(throughput), .value(pace),
             .flag(encrypted), .flag(insecure), .value(LogOptions.level), .value(LogOptions.format),
         ],
@@ -52,7 +53,8 @@ enum ProvideCommand: Command {
     }
 
     static func run(_ arguments: Arguments) async throws -> ExitCode {
-        let settings = try agentSettings(arguments)
+        var settings = try agentSettings(arguments)
+        settings.token = try token(arguments)
         let choice = try engineChoice(arguments)
         let log = try LogOptions.writer(
             arguments, format: Terminal.standardError.isInteractive ? .text : .json)
@@ -60,7 +62,7 @@ enum ProvideCommand: Command {
         let shard = try Shard.start(Shard.Settings(name: "provider", log: log))
         let (stops, stopping) = AsyncStream<Agent.Stop>.makeStream()
         do {
-            try await shard.run { environment in
+            try await shard.run { [settings] environment in
                 let engine = try makeEngine(choice, on: environment)
                 let agent = Agent(settings: settings, engine: engine, environment: environment, dialer: environment) {
                     stopping.yield($0)
@@ -86,6 +88,11 @@ enum ProvideCommand: Command {
         return .success
     }
 
+    private static func token(_ arguments: Arguments) throws(CommandFailure) -> String? {
+        if let path = arguments[tokenFile] { return try SecretFile.read(path) }
+        return Terminal.environmentVariable("TRUNKLINE_TOKEN").flatMap { $0.isEmpty ? nil : $0 }
+    }
+
     private static func agentSettings(_ arguments: Arguments) throws(UsageError) -> AgentSettings {
         let url = arguments[coordinator] ?? ""
         guard let address = CoordinatorAddress(url, verifiesCertificate: !arguments[insecure]) else {
@@ -99,7 +106,6 @@ enum ProvideCommand: Command {
         var settings = AgentSettings(
             coordinator: address, providerID: name, hostname: hostname, binaryVersion: applicationVersion)
         settings.encryption = arguments[encrypted] ? .required : .automatic
-        settings.token = arguments[token]
         settings.model = arguments[model]
         settings.slots = try arguments.integer(slots, in: 1...1024) ?? 1
         settings.maxContextTokens = try arguments.integer(context, in: 1...100_000_000) ?? 4096

@@ -11,13 +11,14 @@ final class ServedPool: Sendable {
     let operatorURL: String
     private let directory: URL
 
-    /// With a database of its own, unless `arguments` name another.
+    /// With a database of its own, unless `arguments` name another or a configuration, which is then to name one.
     init(_ arguments: [String] = []) async throws {
         directory = try TemporaryDirectory.make()
         var words = [
             "serve", "--buyer-listen", "127.0.0.1:0", "--provider-listen", "127.0.0.1:0", "--log-level", "debug",
         ]
-        if !arguments.contains("--db") { words += ["--db", directory.appendingPathComponent("coordinator.db").path] }
+        let namesDatabase = arguments.contains("--db") || arguments.contains("--config")
+        if !namesDatabase { words += ["--db", directory.appendingPathComponent("coordinator.db").path] }
         let server = try ChildProcess(
             trunkline: words + arguments, environment: ["TRUNKLINE_OPERATOR_KEY": Self.operatorKey])
         self.server = server

@@ -46,6 +46,21 @@ def nobody_joins_without_a_token(coordinator, token):
     Provider(coordinator, "holder", token=token)
 
 
+def what_the_reference_decided_holds(coordinator, token):
+    """The database is one of the reference coordinator: a token, a ban and a promotion."""
+    holder = Provider(coordinator, "holder", token=token)
+    outcast = Provider(coordinator, "outcast", registers=False)
+    outcast.send("hello", **outcast.hello)
+    outcast.receive_close(4009)
+    assert Provider(coordinator, "chosen", model_id="another").acknowledgement["tier"] == "pinned"
+    listed = next(p for p in coordinator.get("/admin/provisional")["provisional"] if p["provider_id"] == "chosen")
+    assert listed["total_requests_served"] == 7 and listed["currently_connected"], listed
+    asked = Buyer(coordinator)
+    holder.answer(holder.receive("inference_request"), "as before")
+    assert asked.text() == "as before"
+    assert coordinator.health()["storage"] == "ok"
+
+
 def row_count(database):
     try:
         with contextlib.closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
