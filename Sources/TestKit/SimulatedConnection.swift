@@ -142,6 +142,11 @@ package final class SimulatedConnection: Connection, ByteSink {
             let last = handler
             handler = nil
             last?.closed(end)
+            // Two ends that hold each other would outlive their world.
+            if let other, other.state == .ended {
+                other.other = nil
+                self.other = nil
+            }
         }
     }
 
