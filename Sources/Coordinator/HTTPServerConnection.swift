@@ -296,6 +296,9 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
                 state = .lingering(until: now + coordinator.settings.timeouts.linger)
             }
             updateDeadline()
+        case .betweenRequests where writer.isDrained:
+            state = .betweenRequests(since: now)
+            updateDeadline()
         case .leaving where writer.isDrained: connection.close()
         case .betweenRequests, .readingHead, .readingBody, .answering, .leaving, .over:
             if writer.deadline != nil { updateDeadline() }
@@ -333,7 +336,8 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     private var inputDeadline: MonotonicInstant? {
         let timeouts = coordinator.settings.timeouts
         switch state {
-        case .betweenRequests(let since): return since + timeouts.idle
+        // A buyer who still reads the last answer is not idle.
+        case .betweenRequests(let since): return writer.isDrained ? since + timeouts.idle : nil
         case .readingHead(let since): return since + timeouts.head
         case .readingBody(_, let since):
             let earned = Duration.seconds(body.count / max(1, timeouts.bodyBytesPerSecond))

@@ -209,4 +209,25 @@ struct BuyerConnectionTests {
         #expect(world.coordinator.httpConnectionCount == 0)
         #expect(world.leftovers == [])
     }
+
+    @Test func aSlowReaderIsNotIdle() throws {
+        let world = SimulatedWorld()
+        let text = String(repeating: "x", count: 1_000_000)
+        _ = world.provider { provider, request in
+            provider.sendChunk(request.id, seq: 0, data: "{\"text\":\"\(text)\"}")
+            provider.sendEnd(request.id, chunks: 1)
+        }
+        let buyer = world.buyer()
+        // 10 kB a second: longer than a connection may be idle.
+        buyer.far.outgoing.capacity = 16 * 1024
+        buyer.far.outgoing.largestPiece = 10_000
+        buyer.far.outgoing.latency = .seconds(1)
+        buyer.complete(model: "test-model", stream: false)
+        #expect(world.wait(for: buyer))
+        #expect(try #require(buyer.responses.first).isComplete)
+        #expect(!buyer.isOver)
+        world.run(for: .seconds(80))
+        #expect(buyer.isOver)
+        #expect(world.leftovers == [])
+    }
 }
