@@ -52,6 +52,8 @@ package struct CoordinatorSettings: Sendable {
         package var heldBodyByteCount = 512 * 1024 * 1024
         /// Bytes of following requests kept while one is being answered; beyond it the connection is not read.
         package var pipelinedByteCount = 64 * 1024
+        /// Bytes of answers that wait for one peer; beyond it, its next request is not looked at.
+        package var waitingAnswerByteCount = 256 * 1024
         /// Chunks held back behind a gap, per request.
         package var heldChunkCount = 256
     }

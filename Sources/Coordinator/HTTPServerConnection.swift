@@ -82,7 +82,8 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
 
     func received(_ bytes: MutableByteView) {
         switch state {
-        case .betweenRequests, .readingHead, .readingBody: decode(bytes.readOnly)
+        case .betweenRequests, .readingHead, .readingBody:
+            if pipelined.isEmpty { decode(bytes.readOnly) } else { keepForLater(bytes.readOnly) }
         case .answering: keepForLater(bytes.readOnly)
         case .lingering, .leaving, .over: break
         }
@@ -112,7 +113,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
             refuse(APIError(error.status, .invalidRequest, "bad_request", error.reason.description))
         }
         switch state {
-        case .answering where !input.isEmpty: keepForLater(input)
+        case .answering where !input.isEmpty, .betweenRequests where !input.isEmpty: keepForLater(input)
         case .betweenRequests where !decoder.isBetweenRequests: state = .readingHead(since: now)
         case .betweenRequests, .readingHead, .readingBody, .answering, .lingering, .leaving, .over: break
         }
@@ -121,9 +122,15 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
 
     private var isReading: Bool {
         switch state {
-        case .betweenRequests, .readingHead, .readingBody: true
+        case .betweenRequests: !hasManyAnswersWaiting
+        case .readingHead, .readingBody: true
         case .answering, .lingering, .leaving, .over: false
         }
+    }
+
+    /// Answers that nobody reads must not pile up: the next request has to wait until some have left.
+    private var hasManyAnswersWaiting: Bool {
+        writer.queue.count > coordinator.settings.limits.waitingAnswerByteCount
     }
 
     private func headReceived(_ head: RequestHead, rest: inout ByteView) {
@@ -167,6 +174,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     }
 
     private func decodeNext() {
+        if hasManyAnswersWaiting { return updateDeadline() }
         if readingIsPaused {
             readingIsPaused = false
             connection.resumeReading()
@@ -296,6 +304,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
                 state = .lingering(until: now + coordinator.settings.timeouts.linger)
             }
             updateDeadline()
+        case .betweenRequests where !pipelined.isEmpty: decodeNext()
         case .betweenRequests where writer.isDrained:
             state = .betweenRequests(since: now)
             updateDeadline()

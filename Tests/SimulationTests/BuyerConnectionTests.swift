@@ -210,6 +210,22 @@ struct BuyerConnectionTests {
         #expect(world.leftovers == [])
     }
 
+    @Test func answersThatNobodyReadStopTheReading() {
+        let world = SimulatedWorld()
+        let buyer = world.buyer()
+        buyer.far.outgoing.isStalled = true
+        buyer.far.outgoing.capacity = 64 * 1024
+        for _ in 0..<10_000 { buyer.get("/v1/models") }
+        world.run(for: .seconds(5))
+        #expect(buyer.near.undeliveredByteCount > 128 * 1024)
+        buyer.far.outgoing.isStalled = false
+        buyer.far.scheduleDelivery()
+        #expect(world.wait(for: buyer, answers: 10_000, limit: .seconds(60)))
+        world.run(for: .seconds(80))
+        #expect(buyer.isOver)
+        #expect(world.coordinator.httpConnectionCount == 0)
+    }
+
     @Test func aSlowReaderIsNotIdle() throws {
         let world = SimulatedWorld()
         let text = String(repeating: "x", count: 1_000_000)
