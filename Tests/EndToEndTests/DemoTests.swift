@@ -15,6 +15,10 @@ import Testing
     @Test func itKeepsServingUntilInterrupted() async throws {
         let demo = try ChildProcess(trunkline: ["demo", "--port", "0"])
         defer { demo.kill() }
+        _ = try await demo.line("the last line") { $0.hasPrefix("Ctrl-C") ? true : nil }
+        let lines = demo.output.split(separator: "\n", omittingEmptySubsequences: false)
+        let code = lines.drop { $0 != "python3 -c '" }.dropFirst().prefix { $0 != "'" }.joined(separator: "\n")
+        #expect(try await !PythonScripts.client.run(code: code).isEmpty, "the Python lines can be pasted")
         let url = try await demo.line("how to ask") { line in
             line.contains("trunkline chat --url ")
                 ? line.split(separator: " ").dropFirst(3).first.map(String.init) : nil

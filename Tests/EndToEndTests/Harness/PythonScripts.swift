@@ -25,6 +25,13 @@ actor PythonScripts {
             environment: ["OPENAI_API_KEY": "sk-not-checked"])
     }
 
+    /// Runs `code` to its end; throws with its output when it fails.
+    func run(code: String) async throws -> String {
+        let child = try ChildProcess(try await ready(), ["-c", code])
+        try await child.succeed()
+        return child.output
+    }
+
     /// Runs `script` to its end; throws with its output when it fails.
     func run(_ script: String, _ arguments: [String]) async throws {
         try await start(script, arguments).succeed()
