@@ -221,6 +221,7 @@ extension CoordinatorConfiguration.Provider {
         ConfigurationKey(
             "endpoint_url", .optionalText(\.endpointURL, .endpointURL),
             "Set: requests are forwarded there over HTTP instead of through its WebSocket."),
-        ConfigurationKey("display_name", .optionalText(\.displayName, .displayName), "For people to read."),
+        ConfigurationKey(
+            "display_name", .optionalText(\.displayName, .displayName), "For people to read: shown in `/poolz`."),
     ]
 }

@@ -144,7 +144,8 @@ extension CoordinatorConfiguration {
         settings.admission.provisionalRequestQuotaPerHour = admission.provisionalRequestQuotaPerHour
         settings.admission.provisionalWeight = admission.provisionalWeight
         for provider in providers {
-            settings.admission.pinned[provider.providerID] = PinnedProvider(endpointURL: provider.endpointURL)
+            settings.admission.pinned[provider.providerID] = PinnedProvider(
+                endpointURL: provider.endpointURL, displayName: provider.displayName)
         }
         return settings
     }

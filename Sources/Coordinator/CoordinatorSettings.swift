@@ -37,11 +37,6 @@ package struct CoordinatorSettings: Sendable {
         package var messageByteCount = 4 * 1024 * 1024
         package var handshakeTimeout = Duration.seconds(10)
         package var unauthenticatedConnectionCount = 128
-        package var heartbeatInterval = Duration.seconds(30)
-        /// Silence after which a provider is given up.
-        package var silenceTimeout = Duration.seconds(90)
-        /// Silence after which the coordinator sends a PING.
-        package var pingInterval = Duration.seconds(30)
     }
 
     package struct Limits: Sendable {
@@ -70,7 +65,6 @@ package struct CoordinatorSettings: Sendable {
         package var buyerWrite = Duration.seconds(60)
         /// How long input is still read and thrown away after the last answer, so that the peer can read it.
         package var linger = Duration.seconds(2)
-        package var drain = Duration.seconds(30)
     }
 
     package struct Authentication: Sendable {

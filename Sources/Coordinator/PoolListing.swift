@@ -23,6 +23,9 @@ extension Coordinator {
         let session = session(entry.handle)
         json.beginObject()
         json.member("provider_id", entry.profile.providerID)
+        if let name = pool.settings.admission.pinned[entry.profile.providerID]?.displayName {
+            json.member("display_name", name)
+        }
         json.member("assigned_id", entry.sessionID)
         json.member("hostname", entry.profile.hostname)
         json.member("model_id", entry.profile.modelID)

@@ -48,8 +48,13 @@ package struct AdmissionSettings: Sendable, Equatable {
 package struct PinnedProvider: Sendable, Equatable {
     /// Set: requests are forwarded there over HTTP instead of through the provider's WebSocket.
     package var endpointURL: String?
+    /// For people to read in listings.
+    package var displayName: String?
 
-    package init(endpointURL: String? = nil) { self.endpointURL = endpointURL }
+    package init(endpointURL: String? = nil, displayName: String? = nil) {
+        self.endpointURL = endpointURL
+        self.displayName = displayName
+    }
 }
 
 /// What earlier runs decided about provider ids; the store keeps it, the pool starts from it.

@@ -17,9 +17,6 @@ extension CoordinatorConfiguration {
         settings.providerLink.handshakeTimeout = ws.handshakeTimeout
         settings.providerLink.messageByteCount = ws.maxFrameBytes
         settings.providerLink.unauthenticatedConnectionCount = ws.maxUnauthenticatedConnections
-        settings.providerLink.pingInterval = ws.pingInterval
-        settings.providerLink.heartbeatInterval = pool.heartbeatInterval
-        settings.providerLink.silenceTimeout = pool.heartbeatMissThreshold
         settings.limits.http.bodyByteCount = limits.maxBodyBytes
         settings.limits.bufferedByteCountPerRequest = limits.maxBufferedBytesPerRequest
         settings.storage.snapshotInterval = storage.snapshotInterval > .zero ? storage.snapshotInterval : nil

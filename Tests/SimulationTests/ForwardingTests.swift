@@ -36,7 +36,8 @@ struct ForwardingTests {
 
     static func world(_ result: ForwardResult?) -> (SimulatedWorld, ScriptedForwarder, SimulatedProvider) {
         var settings = SimulatedWorld.settings
-        settings.pool.admission.pinned["m1"] = PinnedProvider(endpointURL: "https://m1.example")
+        settings.pool.admission.pinned["m1"] = PinnedProvider(
+            endpointURL: "https://m1.example", displayName: "Em One")
         let world = SimulatedWorld(settings: settings)
         let forwarder = ScriptedForwarder(world.environment)
         forwarder.result = result
@@ -54,6 +55,16 @@ struct ForwardingTests {
         #expect(forwarder.bodies.first?.contains("test-model") == true)
         #expect(provider.requests.isEmpty)
         #expect(world.leftovers == [])
+    }
+
+    @Test func theListingShowsItsNameAndPath() throws {
+        let (world, _, _) = Self.world(.complete)
+        let reader = world.operatorConnection()
+        reader.get("/poolz", fields: "Authorization: Bearer operator-key\r\n")
+        #expect(world.wait(for: reader))
+        let text = try #require(reader.responses.first).text
+        #expect(text.contains("\"display_name\":\"Em One\""))
+        #expect(text.contains("\"inference_path\":\"http_forwarding\""))
     }
 
     struct Outcome: Sendable, CustomTestStringConvertible {
