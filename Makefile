@@ -16,7 +16,7 @@ BINARY := .build/release/trunkline
 FORMATTED := $(wildcard Sources Tests Benchmarks Fuzz Conformance Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench bench-check fuzz autobahn http-cases soak lint format install clean
+.PHONY: help deps build demo test bench bench-check fuzz autobahn http-cases soak simulate lint format install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,7 +49,10 @@ autobahn: deps ## Run the Autobahn test suite against the WebSocket codec, as se
 http-cases: build ## Send the HTTP cases to a running coordinator, directly and through nginx and HAProxy
 	Conformance/http_cases.py
 
-soak: deps ## Run SEEDS (default 100000) simulated days; prints the seed of a failure
+soak: build ## Real programs and sockets under faults for SECONDS (default 60); SEED=, ACTS=
+	SECONDS=$(SECONDS) SEED=$(SEED) $(if $(ACTS),ACTS=$(ACTS)) Chaos/soak $(BINARY)
+
+simulate: deps ## Run SEEDS (default 100000) simulated days; prints the seed of a failure
 	SOAK_SEEDS=$(or $(SEEDS),100000) $(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest \
 		--filter SimulationTests
 
