@@ -6,7 +6,7 @@ import Testing
         Scenario(script: "completions.py", name: name, configuration: configuration)
     }
 
-    @Test(arguments: [
+    private static let exchanges = [
         scenario("are_answered_by_two_providers"),
         scenario("are_answered_rightly_by_clumsy_providers"),
         scenario("fail_cleanly_with_hostile_providers", "providers: [{provider_id: witness}]"),
@@ -19,10 +19,6 @@ import Testing
         scenario("are_cancelled_when_the_buyer_leaves"),
         scenario("time_out", "routing: {request_timeout_s: 2}"),
         scenario("are_kept_from_slow_buyers", "limits: {max_buffered_bytes_per_request: 65536}"),
-    ])
-    func requests(_ scenario: Scenario) async throws { try await scenario.play() }
-
-    @Test(arguments: [
         Scenario(script: "routing.py", name: "follows_the_preference", configuration: ""),
         Scenario(
             script: "routing.py", name: "weighs_pinned_providers_more",
@@ -30,8 +26,11 @@ import Testing
         Scenario(
             script: "routing.py", name: "keeps_to_the_quota",
             configuration: "admission: {provisional_request_quota_per_hour: 2}"),
-    ])
-    func routing(_ scenario: Scenario) async throws { try await scenario.play() }
+    ]
+
+    /// With one loop for everything, and with buyers on a loop of their own.
+    @Test(arguments: exchanges, [1, 2])
+    func requests(_ scenario: Scenario, shards: Int) async throws { try await scenario.play(shards: shards) }
 
     @Test func theLogKeepsTheirSecrets() async throws {
         let prompt = "what nobody else may read"

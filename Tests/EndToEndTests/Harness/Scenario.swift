@@ -36,9 +36,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     }
 
     /// Plays it to its end. Whatever it did, the coordinator then ends in good order.
-    @discardableResult func play() async throws -> ChildProcess {
+    @discardableResult func play(shards: Int = 1) async throws -> ChildProcess {
         let file = try ConfigurationFile(configuration)
-        let pool = try await ServedPool(["--config", file.path])
+        let pool = try await ServedPool(["--config", file.path, "--shards", String(shards)])
         defer { pool.server.kill() }
         do {
             try await start(with: pool).succeed()
