@@ -171,9 +171,9 @@ def fail_cleanly_with_hostile_providers(coordinator):
 
 def break_with_their_provider(coordinator):
     provider = Provider(coordinator, "m4")
-    streaming, waiting = Buyer(coordinator), Buyer(coordinator, stream=False)
-    provider.chunk(provider.receive("inference_request"), 0, "half")
-    provider.receive("inference_request")
+    streaming = Buyer(coordinator, prompt="stream")
+    waiting = Buyer(coordinator, prompt="wait", stream=False)
+    provider.chunk(provider.receive_prompts(2)["stream"], 0, "half")
     assert json.loads(streaming.next_event())
     provider.cut()
     assert streaming.broken_text() == ""
@@ -279,9 +279,9 @@ def are_cancelled_when_the_buyer_leaves(coordinator):
 def time_out(coordinator):
     """routing.request_timeout_s of this test is 2."""
     provider = Provider(coordinator, "m4")
-    silent, stuck = Buyer(coordinator), Buyer(coordinator)
-    requests = [provider.receive("inference_request") for _ in range(2)]
-    provider.chunk(requests[1], 0, "half")
+    silent, stuck = Buyer(coordinator, prompt="silent"), Buyer(coordinator, prompt="stuck")
+    requests = provider.receive_prompts(2)
+    provider.chunk(requests["stuck"], 0, "half")
     assert json.loads(stuck.next_event())
     for _ in requests:
         cancel = provider.receive("cancel_request")
@@ -296,7 +296,7 @@ def are_kept_from_slow_buyers(coordinator):
     of the same provider does not notice."""
     provider = Provider(coordinator, "m4")
     slow, quick = Buyer(coordinator, prompt="slow"), Buyer(coordinator, prompt="quick")
-    requests = {json.loads(r["body"])["messages"][0]["content"]: r for r in (provider.receive("inference_request") for _ in range(2))}
+    requests = provider.receive_prompts(2)
     provider.chunk(requests["quick"], 0, "first ")
     seq = 0
     text = "x" * 30_000

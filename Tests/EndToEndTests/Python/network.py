@@ -166,6 +166,11 @@ class Provider:
         snapshot = {"slots_free": slots, "slots_total": slots}
         self.send("state_update", state=state, reason="test", since="2026-01-01T00:00:00Z", metrics_snapshot=snapshot)
 
+    def receive_prompts(self, count):
+        """As many requests by their prompts: buyers that ask at the same time may come in any order."""
+        requests = [self.receive("inference_request") for _ in range(count)]
+        return {json.loads(request["body"])["messages"][0]["content"]: request for request in requests}
+
     def chunk(self, request, seq, text):
         self.send("inference_response_chunk", request_id=request["request_id"], seq=seq, data=event(text))
 
