@@ -24,8 +24,9 @@ extension Coordinator {
             }
             session = chosen
         } catch {
-            recordRefusal(error, of: chat, wish, from: exchange.buyerHost)
-            exchange.respond(with: error)
+            let id = RequestID(environment.randomID())
+            recordRefusal(error, of: chat, id, wish, from: exchange.buyerHost)
+            exchange.respond(with: error, to: id)
             return
         }
         let random = environment.randomID()

@@ -27,11 +27,13 @@ extension Coordinator {
     }
 
     /// A request that was understood and that nobody could take.
-    func recordRefusal(_ error: APIError, of chat: ChatRequest, _ wish: RouteWish, from buyerHost: String) {
+    func recordRefusal(
+        _ error: APIError, of chat: ChatRequest, _ id: RequestID, _ wish: RouteWish, from buyerHost: String
+    ) {
         guard let journal else { return }
         journal.requestFinished(
             RequestRecord(
-                time: environment.wallTime, requestID: RequestID(environment.randomID()).text, model: chat.model,
+                time: environment.wallTime, requestID: id.text, model: chat.model,
                 status: error.status, isStream: chat.stream, buyerHost: buyerHost, error: error.code,
                 preference: wish.preferenceText, wantedProvider: wish.providerText))
     }

@@ -1,5 +1,6 @@
 import HTTPCodec
 import Primitives
+import ProviderProtocol
 
 /// The buyer's end of one request: where its answer goes. Either the buyer's own connection, or, when that lives on
 /// another shard, the way there.
@@ -21,6 +22,17 @@ protocol Exchange: AnyObject {
     func endStream()
     /// Ends the connection without finishing the answer, so that the buyer sees it was cut.
     func abort()
+}
+
+extension Exchange {
+    /// The same for a request that has a name: who reports the failure can say which one it was.
+    func respond(with error: APIError, to id: RequestID) {
+        var body = ByteQueue()
+        error.appendBody(to: &body)
+        var fields = error.fields
+        fields.append("x-request-id", id.text)
+        respond(status: error.status, fields: fields, body: body.view)
+    }
 }
 
 /// Who works on the answer to a request, and must know when nobody waits for it any more.

@@ -381,7 +381,7 @@ final class Relay: ExchangeOwner, ForwardReply {
             if !doneWasRelayed { target.stream(ByteView(Self.doneEvent)) }
             target.endStream()
         } else if wholeAnswer.isEmpty {
-            target.respond(with: .providerError)
+            target.respond(with: .providerError, to: id)
         } else {
             target.respond(status: 200, fields: session.answerFields(for: id), body: wholeAnswer.view)
         }
@@ -399,14 +399,14 @@ final class Relay: ExchangeOwner, ForwardReply {
             target.stream(ByteView(Self.doneEvent))
             target.endStream()
         } else {
-            target.respond(with: error)
+            target.respond(with: error, to: id)
         }
     }
 
     private func answer(with error: APIError) {
         let target = conclude(status: error.status, error: error.code)
         remove()
-        target?.respond(with: error)
+        target?.respond(with: error, to: id)
     }
 
     /// The request is over for its buyer: counted and logged once. Gives the exchange back if somebody still waits.

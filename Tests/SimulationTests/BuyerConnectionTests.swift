@@ -51,6 +51,7 @@ struct BuyerConnectionTests {
         #expect(world.wait(for: buyer))
         #expect(buyer.responses[0].status == 404)
         #expect(buyer.responses[0].text.contains("model_not_found"))
+        #expect(buyer.responses[0].field("x-request-id")?.hasPrefix("req-") == true)
         provider.near.close()
         world.run(for: .seconds(60))
         buyer.complete(model: "KNOWN", stream: false)

@@ -81,12 +81,13 @@ struct RelayTests {
     @Test(arguments: ends, [true, false])
     func anErrorBeforeTheFirstByteIsAnHTTPStatus(_ end: EndCase, stream: Bool) throws {
         let world = SimulatedWorld()
-        _ = world.provider { $0.sendEnd($1.id, status: end.status) }
+        let provider = world.provider { $0.sendEnd($1.id, status: end.status) }
         let buyer = world.buyer()
         buyer.complete(model: "test-model", stream: stream)
         #expect(world.wait(for: buyer))
         let response = try #require(buyer.responses.first)
         #expect(response.status == end.httpStatus)
+        #expect(response.field("x-request-id") == provider.requests.first?.id)
         #expect(response.text.contains("\"code\":\"\(end.code)\""))
         #expect(world.leftovers == [])
     }
