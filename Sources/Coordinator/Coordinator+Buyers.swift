@@ -25,6 +25,7 @@ extension Coordinator {
             session = chosen
         } catch {
             let id = RequestID(environment.randomID())
+            requestRefused(error, chat, id)
             recordRefusal(error, of: chat, id, wish, from: exchange.buyerHost)
             exchange.respond(with: error, to: id)
             return

@@ -246,6 +246,19 @@ package final class Coordinator {
             ])
     }
 
+    /// A request that was understood and that nobody could take.
+    func requestRefused(_ error: APIError, _ chat: ChatRequest, _ id: RequestID) {
+        // A buyer may ask for any name; only those that a provider has brought make a label.
+        let model = withByteView(chat.model) { pool.announcedName(of: $0) } ?? "unknown"
+        metrics.countRequest(model: model, status: error.status)
+        log(
+            .info, "request_refused",
+            [
+                ("request_id", .string(id.text)), ("model", .string(chat.model)), ("status", .int(error.status)),
+                ("code", .string(error.code)),
+            ])
+    }
+
     // MARK: Shutdown
 
     private enum DrainState {

@@ -11,7 +11,7 @@ package struct CoordinatorMetrics: Sendable {
     /// Refused, or not answered in time.
     package var preflightsFailed: UInt64 = 0
     package var naksReceived: UInt64 = 0
-    /// The model as its first provider spelt it, so a buyer cannot make new keys.
+    /// The model as a provider spelt it, `unknown` if none has, so a buyer cannot make new keys.
     package var requestsByModelAndStatus: [ModelAndStatus: UInt64] = [:]
     package var interChunkGap = Histogram(bounds: Histogram.gapSeconds)
     package var cancellationLatency = Histogram(bounds: Histogram.answerSeconds)

@@ -16,7 +16,8 @@ extension Coordinator {
     private func writeRequestMetrics(to page: inout PrometheusText) {
         page.family(
             "trunkline_requests_total", .counter,
-            "Chat completions that ended, by model and HTTP status (499: the buyer left).")
+            "Chat completions that ended, by model and HTTP status (499: the buyer left; model `unknown`: nobody has offered "
+                + "it).")
         for (key, count) in metrics.requestsByModelAndStatus.sorted(by: { $0.key < $1.key }) {
             page.sample([("model", key.model), ("status", String(key.status))], count)
         }

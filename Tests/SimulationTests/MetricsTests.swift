@@ -31,6 +31,23 @@ struct MetricsTests {
         #expect(lines.contains("trunkline_tokens_total{kind=\"completion\"} 5"))
     }
 
+    @Test func itCountsWhatNobodyCouldTake() throws {
+        let world = SimulatedWorld()
+        let provider = world.provider("m1", model: "Known")
+        provider.near.close()
+        let buyer = world.buyer()
+        for model in ["known", "invented-1", "invented-2"] { buyer.complete(model: model, stream: false) }
+        #expect(world.wait(for: buyer, answers: 3))
+        #expect(buyer.responses.map(\.status) == [503, 404, 404])
+        let scraper = world.operatorConnection()
+        scraper.get("/metrics", fields: "Authorization: Bearer operator-key\r\n")
+        #expect(world.wait(for: scraper))
+        let lines = Set(try #require(scraper.responses.first).text.split(separator: "\n"))
+        #expect(lines.contains("trunkline_requests_total{model=\"Known\",status=\"503\"} 1"))
+        #expect(lines.contains("trunkline_requests_total{model=\"unknown\",status=\"404\"} 2"))
+        #expect(!lines.contains { $0.contains("invented") })
+    }
+
     @Test func itWantsTheKey() {
         let world = SimulatedWorld()
         let scraper = world.operatorConnection()
