@@ -11,7 +11,7 @@ import Testing
         let file = try ConfigurationFile()
         let pool = try await ServedPool(["--config", file.path])
         defer { pool.server.kill() }
-        let scenario = try Scenario(script: "operators.py", name: "list_the_metrics", configuration: "")
+        let scenario = try await Scenario(script: "operators.py", name: "list_the_metrics", configuration: "")
             .start(with: pool)
         defer { scenario.kill() }
         let names = try await scenario.line("the metrics") { line in

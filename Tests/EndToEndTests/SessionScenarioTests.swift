@@ -51,7 +51,7 @@ import Testing
     @Test func aShutdownTruncatesNothing() async throws {
         let pool = try await ServedPool()
         defer { pool.server.kill() }
-        let scenario = try Self.scenario("hears_the_shutdown").start(with: pool)
+        let scenario = try await Self.scenario("hears_the_shutdown").start(with: pool)
         defer { scenario.kill() }
         _ = try await scenario.line("three streams") { $0 == "streaming" ? true : nil }
         pool.server.send(SIGTERM)

@@ -14,7 +14,7 @@ import Testing
         let pool = try await ServedPool(["--config", file.path])
         defer { pool.server.kill() }
         let token = try await issueToken(file)
-        let scenario = try Scenario(
+        let scenario = try await Scenario(
             script: "storage.py", name: "tokens_open_the_door", configuration: "", arguments: [token]
         ).start(with: pool)
         defer { scenario.kill() }
@@ -43,7 +43,7 @@ import Testing
         let file = try ConfigurationFile("providers: [{provider_id: m4}]")
         let pool = try await ServedPool(["--config", file.path, "--log-level", "warn"])
         defer { pool.server.kill() }
-        let scenario = try Scenario(
+        let scenario = try await Scenario(
             script: "storage.py", name: "requests_are_written_until_the_end", configuration: "",
             arguments: [file.database]
         ).start(with: pool)

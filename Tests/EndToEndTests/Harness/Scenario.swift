@@ -1,8 +1,8 @@
 import Foundation
 import Testing
 
-/// One function of a script in `Python/`, and the coordinator that it is played against. Written in Python with its
-/// standard library only: a second implementation of the protocol, which shares no line with the one under test.
+/// One function of a script in `Python/`, and the coordinator that it is played against: a second implementation of the
+/// protocol, which shares no line with the one under test.
 struct Scenario: Sendable, CustomTestStringConvertible {
     struct Event: Sendable {
         var name: String
@@ -22,6 +22,9 @@ struct Scenario: Sendable, CustomTestStringConvertible {
     /// What the log must tell about it.
     var events: [Event] = []
 
+    /// Whether the script needs packages; the others make do with Python's standard library.
+    var needsPackages = false
+
     var testDescription: String { "\(script.dropLast(3)) \(name)" }
 
     /// A script that runs on while it is needed.
@@ -30,9 +33,10 @@ struct Scenario: Sendable, CustomTestStringConvertible {
         return try ChildProcess(URL(fileURLWithPath: "/usr/bin/env"), ["python3", "-u", path] + arguments)
     }
 
-    func start(with pool: ServedPool) throws -> ChildProcess {
-        try Self.start(
-            script, [name, pool.buyerURL, pool.operatorURL, ServedPool.operatorKey] + arguments)
+    func start(with pool: ServedPool) async throws -> ChildProcess {
+        let arguments = [name, pool.buyerURL, pool.operatorURL, ServedPool.operatorKey] + arguments
+        return needsPackages
+            ? try await PythonScripts.client.start(script, arguments) : try Self.start(script, arguments)
     }
 
     /// Plays it to its end. Whatever it did, the coordinator then ends in good order.
