@@ -60,6 +60,7 @@ lint: ## Check formatting and the walls between the rooms
 	@scripts/require-swift
 	$(SWIFT) format lint --strict --recursive --parallel $(FORMATTED)
 	@scripts/check-rooms
+	@scripts/check-tests-named
 
 format: ## Rewrite all Swift files in the house format
 	@scripts/require-swift

@@ -100,6 +100,9 @@ final class ProviderAPI: HTTPService {
         case .success(let key): acceptKey = key
         case .failure(let rejection): throw APIError(rejection)
         }
+        // Only browsers send it: a page could otherwise join the pool from inside the operator's network. Its value is no
+        // help, since a page chooses the name that it is loaded under.
+        guard head.fieldCount("Origin") == 0 else { throw .originNotAllowed }
         guard !coordinator.isDraining else { throw .shuttingDown }
         guard coordinator.mayGreet else {
             throw APIError.unavailable(
@@ -152,6 +155,8 @@ extension RequestHead {
 
 extension APIError {
     static let invalidOperatorToken = APIError(401, .authentication, "invalid_operator_token", "unauthorized")
+    static let originNotAllowed = APIError(
+        403, .authentication, "origin_not_allowed", "Providers are not web pages: leave the Origin field out")
     static let invalidProviderToken = APIError(
         401, .authentication, "invalid_token", "Invalid or revoked provider token")
 
