@@ -79,7 +79,9 @@ package struct ProviderPool: Sendable {
     package func hasSeenModel(_ name: ByteView) -> Bool { modelTable.index(of: name) != nil }
 
     /// The model as it was first announced; nil if nobody has offered it since the process began.
-    package func announcedName(of model: ByteView) -> String? { modelTable.index(of: model).map { modelTable[$0].name } }
+    package func announcedName(of model: ByteView) -> String? {
+        modelTable.index(of: model).map { modelTable[$0].name }
+    }
 
     /// The models that somebody offers who is connected and neither draining nor unavailable, by name. O(n log n).
     package var models: [ModelSummary] {
