@@ -1,5 +1,4 @@
 import Environment
-import HTTPCodec
 import Pool
 import Primitives
 import ProviderProtocol
@@ -45,6 +44,9 @@ final class ProviderSession: ConnectionHandler {
     private(set) var writer: FrameWriter
     var state: State
     private(set) var requests: [Relay] = []
+    /// Cancellations that the queue had no room for: the provider works on what nobody wants any more.
+    private var lateCancels: [(RequestID, CancelRequest.Reason)] = []
+    private static let lateCancelCount = 1024
     /// Set once the operator has banned the provider: how the session ends when its work is done.
     private var refusalAtEnd: SessionRefusal?
     /// The token's provider name, when the upgrade carried one.
@@ -267,7 +269,19 @@ final class ProviderSession: ConnectionHandler {
     }
 
     func sendCancel(_ id: RequestID, reason: CancelRequest.Reason) {
+        guard !queueCancel(id, reason), case .live = state, lateCancels.count < Self.lateCancelCount else { return }
+        lateCancels.append((id, reason))
+    }
+
+    private func queueCancel(_ id: RequestID, _ reason: CancelRequest.Reason) -> Bool {
         queue(estimatedByteCount: 110) { CoordinatorMessage.cancelRequest(requestID: id, reason: reason, into: &$0) }
+    }
+
+    private func sendLateCancels() {
+        let limit = coordinator.settings.providerLink.writer.waitingMessageCount
+        while writer.waitingMessageCount < limit, let (id, reason) = lateCancels.last, queueCancel(id, reason) {
+            lateCancels.removeLast()
+        }
     }
 
     func sendPreflight(_ requestID: ByteView, estimatedTokens: Int) {
@@ -373,7 +387,10 @@ final class ProviderSession: ConnectionHandler {
         if writer.waitingMessageCount >= coordinator.settings.providerLink.writer.waitingMessageCount { makeRoom() }
     }
 
-    func writeCompleted() { advance(writer.writeCompleted(now: now)) }
+    func writeCompleted() {
+        advance(writer.writeCompleted(now: now))
+        if !lateCancels.isEmpty { sendLateCancels() }
+    }
 
     private func advance(_ progress: FrameWriter.Progress) {
         switch progress {
@@ -448,30 +465,6 @@ final class ProviderSession: ConnectionHandler {
         case .greeting, .proving, .closing, .over: break
         }
         updateDeadline()
-    }
-
-    // MARK: What buyers see
-
-    func answerFields(for id: RequestID) -> ResponseFields {
-        var fields = ResponseFields()
-        fields.append("Content-Type", "application/json")
-        appendRoute(id, to: &fields)
-        return fields
-    }
-
-    func streamFields(for id: RequestID) -> ResponseFields {
-        var fields = ResponseFields()
-        fields.append("Content-Type", "text/event-stream; charset=utf-8")
-        fields.append("Cache-Control", "no-cache")
-        fields.append("X-Accel-Buffering", "no")
-        appendRoute(id, to: &fields)
-        return fields
-    }
-
-    private func appendRoute(_ id: RequestID, to fields: inout ResponseFields) {
-        fields.append("X-MacProvider-Provider", providerID)
-        fields.append("X-MacProvider-Route", self.id.text)
-        fields.append("x-request-id", id.text)
     }
 }
 

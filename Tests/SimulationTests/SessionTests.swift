@@ -220,6 +220,30 @@ struct SessionTests {
         #expect(provider.requests.count == buyers.count - refused.count)
     }
 
+    @Test func aCancelThatFindsNoRoomIsSentWhenThereIsSome() {
+        var settings = SimulatedWorld.settings
+        settings.providerLink.writer.waitingMessageCount = 4
+        let world = SimulatedWorld(settings: settings)
+        let provider = world.provider(slots: 64) { _, _ in }
+        provider.far.outgoing.isStalled = true
+        provider.far.outgoing.capacity = 1024
+        let buyers = (0..<4).map { _ in world.buyer() }
+        for buyer in buyers {
+            buyer.complete(model: "test-model", stream: true, content: String(repeating: "x", count: 16_000))
+            world.run(for: .milliseconds(10))
+        }
+        for buyer in buyers { buyer.leave() }
+        world.run(for: .seconds(1))
+        provider.far.outgoing.isStalled = false
+        provider.far.outgoing.capacity = 1024 * 1024
+        provider.far.scheduleDelivery()
+        #expect(world.run(upTo: .seconds(5)) { provider.cancelled.count == 4 })
+        #expect(provider.requests.count == 4)
+        #expect(Set(provider.cancelled.map(\.id)) == Set(provider.requests.map(\.id)))
+        world.run(for: .seconds(11))
+        #expect(world.leftovers == [])
+    }
+
     @Test func aLongPromptIsAskedFirst() throws {
         var settings = SimulatedWorld.settings
         settings.routing.preflightThresholdTokens = 10
