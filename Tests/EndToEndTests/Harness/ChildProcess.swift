@@ -19,12 +19,14 @@ final class ChildProcess: Sendable {
     private let directory: URL
     private let life: Mutex<Life>
 
-    /// Starts `executable`. The environment is what is given here, PATH and nothing else.
+    /// Starts `executable`. The environment is what is given here, PATH, what a sanitizer is told, and nothing else.
     init(_ executable: URL, _ arguments: [String], environment: [String: String] = [:]) throws {
         name = ([executable.lastPathComponent] + arguments).joined(separator: " ")
         directory = try TemporaryDirectory.make()
-        let path = ProcessInfo.processInfo.environment["PATH"] ?? "/usr/bin:/bin"
-        let variables = environment.merging(["PATH": path]) { given, _ in given }
+        let inherited = ProcessInfo.processInfo.environment.filter { name, _ in
+            ["PATH", "ASAN_OPTIONS", "LSAN_OPTIONS"].contains(name)
+        }
+        let variables = environment.merging(["PATH": "/usr/bin:/bin"].merging(inherited) { $1 }) { given, _ in given }
 
         #if os(Linux)
             var actions = posix_spawn_file_actions_t()
