@@ -19,7 +19,8 @@ from vandals import hoard, impersonate, vandalise
 
 # Beyond the request time-out: the preflight's, a drain's, and a machine that is busy with other things.
 SLACK = 14
-# What the resident memory may grow by between the warm-up and the end, in KiB.
+# What the resident memory may grow by between the warm-up and the end, in KiB: for each loop, since the C library gives
+# each thread a heap of its own.
 GROWTH_LIMIT = 10 * 1024
 
 
@@ -39,9 +40,12 @@ class Stage:
     async def open(self, steady=False):
         coordinator, ledger = self.coordinator, self.ledger
         await coordinator.start()
-        # Once, so that what is opened on first use is open.
+        # Once, so that what is opened on first use is open: libuv keeps a spare descriptor from a loop's first
+        # connection on, and which loop a buyer gets is the kernel's choice.
         await coordinator.pool()
         await fetch(coordinator.provider_port, "/metrics", KEY)
+        for _ in range(32):
+            await fetch(coordinator.buyer_port, "/livez")
         await asyncio.sleep(1)
         self.baseline = coordinator.descriptors()
         providers, agents, buyers = self.counts
@@ -88,7 +92,8 @@ class Stage:
             try:
                 began = time.monotonic()
                 pool = await coordinator.pool()
-                self.ledger.watch_latency = max(self.ledger.watch_latency, time.monotonic() - began)
+                if not coordinator.is_starved:
+                    self.ledger.watch_latency = max(self.ledger.watch_latency, time.monotonic() - began)
             except Exception as error:
                 if not (coordinator.is_killed or coordinator.is_draining or coordinator.is_starved):
                     self.ledger.violate("operator", f"no /poolz: {error!r}")
@@ -212,12 +217,16 @@ async def weather(run, seconds):
     # Buffers and tables find their sizes in here.
     await stage.torment(seconds * 0.3)
     warm = coordinator.resident_kib()
-    await stage.torment(seconds * 0.7)
+    await stage.torment(seconds * 0.35)
+    middle = coordinator.resident_kib()
+    await stage.torment(seconds * 0.35)
     await stage.close()
     end = coordinator.resident_kib()
-    run.ledger.figures["resident memory: start, warm, end (KiB)"] = f"{start} {warm} {end}"
+    sizes = f"{start} {warm} {middle} {end}"
+    run.ledger.figures["resident memory: start, warm, middle, end (KiB)"] = sizes
     run.ledger.figures["resident memory: growth after the warm-up (KiB)"] = end - warm
-    run.ledger.require(end - warm < GROWTH_LIMIT, "memory", f"{warm} KiB after the warm-up, {end} KiB in the end")
+    is_bounded = end - warm < GROWTH_LIMIT * coordinator.shards
+    run.ledger.require(is_bounded, "memory", f"{warm} KiB after the warm-up, {end} KiB in the end")
     run.ledger.figures["descriptors: before, after"] = f"{len(stage.baseline)} {len(coordinator.descriptors())}"
     await _end_and_check_database(run, coordinator)
 
