@@ -342,6 +342,27 @@ struct EncryptedSessionTests {
         #expect(world.coordinator.metrics.chunksUnknown == 4)
     }
 
+    /// The same when the keys have been changed since.
+    @Test func lateAnswersUnderTheOldKeysAreDropped() throws {
+        let world = Self.world { $0.tier2.rekeyAfterRequests = 1 }
+        let provider = try world.encryptedProvider(onRequest: nil)
+        let buyer = world.buyer()
+        buyer.complete(model: "test-model", stream: true)
+        #expect(world.run(upTo: .seconds(1)) { provider.requests.count == 1 })
+        let late = provider.chunk(provider.requests[0], seq: 0, data: "data: late\n\n")
+        buyer.leave()
+        #expect(world.run(upTo: .seconds(20)) { world.coordinator.metrics.rekeys == 1 })
+        provider.simulated.sendText(late)
+        world.run(for: .seconds(1))
+        #expect(provider.isLive)
+        #expect(world.coordinator.metrics.sealedFramesRefused == 0)
+        provider.onRequest = { $0.answer($1) }
+        let second = world.buyer()
+        second.complete(model: "test-model", stream: true)
+        #expect(world.wait(for: second))
+        #expect(second.latest?.status == 200)
+    }
+
     // MARK: Rekey
 
     @Test func withoutTheCapabilityTheProviderComesAgain() throws {
