@@ -395,8 +395,11 @@ final class Relay: ExchangeOwner, ForwardReply {
         if failure == .buyerTooSlow {
             target.abort()
         } else if begun && chat.stream {
-            target.stream(ByteView(Self.disconnectEvent))
-            target.stream(ByteView(Self.doneEvent))
+            // A stream whose [DONE] has gone out is whole for its reader; an error behind it would belong to nothing.
+            if !doneWasRelayed {
+                target.stream(ByteView(Self.disconnectEvent))
+                target.stream(ByteView(Self.doneEvent))
+            }
             target.endStream()
         } else {
             target.respond(with: error, to: id)
