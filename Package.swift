@@ -93,6 +93,9 @@ let package = Package(
             swiftSettings: settings),
 
         room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Pool", "Coordinator"]),
+        .executableTarget(
+            name: "trunkline-simulate", dependencies: ["Primitives", "JSON", "TestKit"], path: "Sources/Simulate",
+            swiftSettings: settings),
         tests("Primitives"),
         tests("Crypto", ["Primitives"]),
         tests("JSON", ["Primitives"]),

@@ -153,7 +153,7 @@ package final class Coordinator {
         drainProgressed()
     }
 
-    private var liveSessions: [ProviderSession] { sessions.compactMap { $0 } }
+    var liveSessions: [ProviderSession] { sessions.compactMap { $0 } }
 
     func admit(_ profile: ProviderProfile, session: ProviderSession) throws(SessionRefusal) -> Admission {
         switch pool.admit(profile, sessionID: session.id, now: environment.now, wallTime: environment.wallTime) {

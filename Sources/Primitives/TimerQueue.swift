@@ -93,6 +93,9 @@ public struct TimerQueue<Payload> {
 /// Names one scheduled timer; never reused within a driver.
 public struct TimerID: Hashable, Sendable {
     public let number: UInt64
+
+    /// For drivers that keep their timers elsewhere than in a ``TimerQueue``.
+    public init(number: UInt64) { self.number = number }
 }
 
 extension TimerQueue: Sendable where Payload: Sendable {}

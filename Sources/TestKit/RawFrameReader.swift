@@ -81,10 +81,17 @@ package struct RawFrameReader: Sendable {
     /// Bytes of a frame that is not whole yet. Zero once everything made sense.
     package var leftover: Int { bytes.count - start }
 
-    package mutating func append(_ more: [UInt8]) {
-        bytes.removeFirst(start)
-        start = 0
-        bytes += more
+    package mutating func append(_ more: [UInt8]) { more.withUnsafeBytes { append($0) } }
+
+    package mutating func append(_ more: UnsafeRawBufferPointer) {
+        if start == bytes.count {
+            bytes.removeAll(keepingCapacity: true)
+            start = 0
+        } else if start > 64 * 1024 {
+            bytes.removeFirst(start)
+            start = 0
+        }
+        bytes.append(contentsOf: more)
     }
 
     /// All whole frames among `more` and what was left before it.
@@ -97,20 +104,49 @@ package struct RawFrameReader: Sendable {
 
     /// The next whole frame, or nil.
     package mutating func next() throws(Fault) -> RawFrame? {
-        let rest = bytes[start...]
-        guard rest.count >= 2 else { return nil }
+        guard let place = try nextPlace() else { return nil }
+        var payload = Array(bytes[place.payload])
+        if expectsMask {
+            for index in payload.indices { payload[index] ^= bytes[place.payload.lowerBound - 4 + index % 4] }
+        }
+        try finish(place, payload)
+        return RawFrame(isFinal: true, opcode: place.opcode, isMasked: expectsMask, payload: payload)
+    }
+
+    /// Lends the next whole frame, unmasked as a server sends it, to `body`. False when there is none.
+    package mutating func next(
+        _ body: (_ opcode: UInt8, _ payload: UnsafeRawBufferPointer) -> Void
+    ) throws(Fault) -> Bool {
+        guard !expectsMask else { throw .wrongMaskDirection }
+        guard let place = try nextPlace() else { return false }
+        try finish(place, bytes[place.payload])
+        bytes.withUnsafeBytes { body(place.opcode, UnsafeRawBufferPointer(rebasing: $0[place.payload])) }
+        return true
+    }
+
+    private struct Place {
+        var opcode: UInt8
+        var payload: Range<Int>
+    }
+
+    private func nextPlace() throws(Fault) -> Place? {
+        let count = bytes.count - start
+        guard count >= 2 else { return nil }
         guard !closeSeen else { throw .afterClose }
         let first = bytes[start]
         let second = bytes[start + 1]
         guard first & 0x70 == 0 else { throw .reservedBits(first >> 4 & 7) }
         let opcode = first & 0x0F
-        guard [0x0, 0x1, 0x2, 0x8, 0x9, 0xA].contains(opcode) else { throw .unknownOpcode(opcode) }
+        switch opcode {
+        case 0x0, 0x1, 0x2, 0x8, 0x9, 0xA: break
+        default: throw .unknownOpcode(opcode)
+        }
         guard first & 0x80 != 0, opcode != 0 else { throw .fragment }
         guard (second & 0x80 != 0) == expectsMask else { throw .wrongMaskDirection }
 
         let short = second & 0x7F
         let lengthByteCount = short < 126 ? 0 : short == 126 ? 2 : 8
-        guard rest.count >= 2 + lengthByteCount else { return nil }
+        guard count >= 2 + lengthByteCount else { return nil }
         var length = UInt64(short)
         if lengthByteCount > 0 {
             length = 0
@@ -120,18 +156,19 @@ package struct RawFrameReader: Sendable {
         if opcode >= 8, length > 125 { throw .controlPayloadTooLong(length) }
         guard length <= longestPayload else { throw .frameTooLong(length) }
 
-        let keyStart = 2 + lengthByteCount
-        let payloadStart = keyStart + (expectsMask ? 4 : 0)
-        guard rest.count >= payloadStart + Int(length) else { return nil }
-        var payload = Array(rest.dropFirst(payloadStart).prefix(Int(length)))
-        if expectsMask {
-            for index in payload.indices { payload[index] ^= bytes[start + keyStart + index % 4] }
+        let payloadStart = start + 2 + lengthByteCount + (expectsMask ? 4 : 0)
+        guard bytes.count - payloadStart >= Int(length) else { return nil }
+        return Place(opcode: opcode, payload: payloadStart..<payloadStart + Int(length))
+    }
+
+    private mutating func finish(_ place: Place, _ payload: some Collection<UInt8>) throws(Fault) {
+        if place.opcode == RawFrame.text || place.opcode == RawFrame.close {
+            let text = place.opcode == RawFrame.close ? Array(payload.dropFirst(2))[...] : Array(payload)[...]
+            guard text.allSatisfy({ $0 < 0x80 }) || String(validating: text, as: UTF8.self) != nil else {
+                throw .invalidUTF8
+            }
         }
-        let checkedText =
-            opcode == RawFrame.text ? payload : opcode == RawFrame.close ? Array(payload.dropFirst(2)) : []
-        guard String(validating: checkedText, as: UTF8.self) != nil else { throw .invalidUTF8 }
-        start += payloadStart + Int(length)
-        closeSeen = opcode == RawFrame.close
-        return RawFrame(isFinal: true, opcode: opcode, isMasked: expectsMask, payload: payload)
+        start = place.payload.upperBound
+        closeSeen = place.opcode == RawFrame.close
     }
 }

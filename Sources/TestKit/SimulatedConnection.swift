@@ -4,9 +4,15 @@ package import Primitives
 /// How the pipe from one end to the other behaves. Changing it takes effect for bytes not yet delivered.
 package struct PipeBehaviour: Sendable {
     /// Time from the write to the arrival.
-    package var latency: Duration = .microseconds(50)
+    package var latency: Duration = .microseconds(50) {
+        didSet { latencyNanoseconds = latency.inNanoseconds }
+    }
     /// Random extra, 0...jitter. Bytes of one direction never overtake each other.
-    package var jitter: Duration = .zero
+    package var jitter: Duration = .zero {
+        didSet { jitterNanoseconds = jitter.inNanoseconds }
+    }
+    private(set) var latencyNanoseconds: Int64 = 50_000
+    private(set) var jitterNanoseconds: Int64 = 0
     /// Bytes the "kernel" takes from the writer while the reader has not read them.
     package var capacity = 256 * 1024
     /// Largest piece delivered at once; pieces are cut at random below it when ``cutsAtRandom``.
@@ -39,12 +45,16 @@ package final class SimulatedConnection: Connection, ByteSink {
     private enum State { case open, closing, ended }
 
     private unowned let environment: SimulatedEnvironment
+    private let census: Census
     private var other: SimulatedConnection?
     private var state = State.open
+    private var ending = ConnectionEnd.closedHere
     private var flushIsRequested = false
     private var pauseCount = 0
     private var deadline: MonotonicInstant?
-    private var timer: TimerID?
+    /// The event that looks whether ``deadline`` has come. One that comes too early looks again, so that moving a
+    /// deadline later costs nothing.
+    private var timer: (id: TimerID, at: MonotonicInstant)?
 
     /// Written here, not yet delivered to the other end.
     private var inTransit = ByteQueue()
@@ -53,12 +63,16 @@ package final class SimulatedConnection: Connection, ByteSink {
     private var deliveryIsScheduled = false
     private var finIsWanted = false
     private var finIsSent = false
-    private var lastArrival = MonotonicInstant.zero
+    private var lastArrival: Int64 = 0
 
     init(environment: SimulatedEnvironment, peer: PeerAddress) {
         self.environment = environment
         self.peer = peer
+        census = environment.connections
+        census.count += 1
     }
+
+    deinit { census.count -= 1 }
 
     func join(_ other: SimulatedConnection) { self.other = other }
 
@@ -82,15 +96,26 @@ package final class SimulatedConnection: Connection, ByteSink {
 
     package func setDeadline(_ deadline: MonotonicInstant?) {
         self.deadline = deadline
-        if let timer { environment.cancel(timer) }
-        timer = nil
         guard let deadline, state == .open else { return }
-        timer = environment.schedule(at: deadline) { [weak self] in
-            guard let self, self.state == .open else { return }
-            self.timer = nil
-            self.deadline = nil
-            self.handler?.deadlineReached()
+        if let timer {
+            if timer.at <= deadline { return }
+            environment.forget(timer.id)
         }
+        let time = max(deadline, environment.now)
+        timer = (environment.schedule(at: time.nanoseconds, .deadline(self)), time)
+    }
+
+    /// Whether a deadline had come indeed.
+    func deadlineCame() -> Bool {
+        timer = nil
+        guard let deadline, state == .open else { return false }
+        guard deadline <= environment.now else {
+            setDeadline(deadline)
+            return false
+        }
+        self.deadline = nil
+        handler?.deadlineReached()
+        return true
     }
 
     package func pauseReading() { pauseCount += 1 }
@@ -120,7 +145,7 @@ package final class SimulatedConnection: Connection, ByteSink {
     private func end(_ end: ConnectionEnd, notifyPeer notice: PeerNotice) {
         guard state == .open else { return }
         state = .closing
-        if let timer { environment.cancel(timer) }
+        if let timer { environment.forget(timer.id) }
         timer = nil
         switch notice {
         case .finished:
@@ -130,24 +155,26 @@ package final class SimulatedConnection: Connection, ByteSink {
             inTransit.removeAll()
             inFlight.removeAll()
             let other = other
-            environment.soon(after: outgoing.latency) {
-                other?.end(.failed(reason: "connection reset by peer"), notifyPeer: .nothing)
-            }
+            environment.soon(
+                after: outgoing.latency,
+                .action { other?.end(.failed(reason: "connection reset by peer"), notifyPeer: .nothing) })
         case .nothing:
             inTransit.removeAll()
             inFlight.removeAll()
         }
-        environment.soon { [self] in
-            state = .ended
-            let last = handler
-            handler = nil
-            last?.closed(end)
-            // Two ends that hold each other would outlive their world.
-            if let other, other.state == .ended {
-                other.other = nil
-                self.other = nil
-            }
-        }
+        ending = end
+        environment.soon(.end(self))
+    }
+
+    func ended() {
+        state = .ended
+        let last = handler
+        handler = nil
+        last?.closed(ending)
+        // Two ends that hold each other would never be freed.
+        guard let other, other.state == .ended else { return }
+        other.other = nil
+        self.other = nil
     }
 
     // MARK: ByteSink
@@ -173,18 +200,20 @@ package final class SimulatedConnection: Connection, ByteSink {
         guard !deliveryIsScheduled, state != .ended || !inTransit.isEmpty || finIsWanted else { return }
         guard !inTransit.isEmpty || (finIsWanted && !finIsSent) else { return }
         deliveryIsScheduled = true
-        var delay = outgoing.latency
-        if outgoing.jitter > .zero {
-            delay += .nanoseconds(Int64.random(in: 0...outgoing.jitter.inNanoseconds, using: &environment.random))
+        var time = environment.now.nanoseconds + outgoing.latencyNanoseconds
+        if outgoing.jitterNanoseconds > 0 {
+            time += Int64.random(in: 0...outgoing.jitterNanoseconds, using: &environment.random)
         }
-        lastArrival = max(lastArrival, environment.now + delay)
-        environment.soon(after: lastArrival - environment.now) { [self] in
-            deliveryIsScheduled = false
-            deliver()
-        }
+        lastArrival = max(lastArrival, time)
+        _ = environment.schedule(at: lastArrival, .delivery(self))
     }
 
-    private func deliver() {
+    func deliver() {
+        deliveryIsScheduled = false
+        deliverPiece()
+    }
+
+    private func deliverPiece() {
         guard let other, !outgoing.isStalled else { return }
         if outgoing.isBlackHole {
             inTransit.removeAll()
@@ -209,12 +238,20 @@ package final class SimulatedConnection: Connection, ByteSink {
         }
         var length = min(inTransit.count, outgoing.largestPiece)
         if outgoing.cutsAtRandom && length > 1 { length = Int.random(in: 1...length, using: &environment.random) }
-        var piece = ByteQueue()
-        piece.append(inTransit.view.prefix(length))
+        // Lent, not given: what the receiver kept a view of would be overwritten.
+        environment.lent.append(inTransit.view.prefix(length))
         inTransit.consume(length)
-        if let view = piece.mutableView { other.handler?.received(view) }
+        if let view = environment.lent.mutableView {
+            other.handler?.received(view)
+            view.base.update(repeating: 0xDB, count: view.count)
+        }
+        environment.lent.consume(length)
         refill()
         scheduleDelivery()
+    }
+
+    func writeCompleted() {
+        if state == .open { handler?.writeCompleted() }
     }
 
     /// The reader made room: the rest of the batch moves up, and the writer hears when it is all gone.
@@ -223,11 +260,14 @@ package final class SimulatedConnection: Connection, ByteSink {
         let taken = min(inFlight.count, max(0, outgoing.capacity - inTransit.count))
         inTransit.append(inFlight.view.prefix(taken))
         inFlight.consume(taken)
-        if inFlight.isEmpty && state == .open {
-            environment.soon { [self] in if state == .open { handler?.writeCompleted() } }
-        }
+        if inFlight.isEmpty && state == .open { environment.soon(.writeCompletion(self)) }
         scheduleDelivery()
     }
+}
+
+/// How many ends of connections are in memory.
+final class Census {
+    var count = 0
 }
 
 extension SimulatedEnvironment {

@@ -15,28 +15,44 @@ package final class SimulatedEnvironment: Environment {
     /// What was logged, oldest first; the oldest go when there are more than ``keptLogRecordCount``.
     package private(set) var logRecords: [LogRecord] = []
     package var keptLogRecordCount = 2_000
+    /// Called with every record, kept or not.
+    package var onLog: ((LogRecord) -> Void)?
     /// Turns of the loop so far.
     package private(set) var stepCount = 0
     /// Called after every turn: the place for invariants.
     package var afterStep: (() -> Void)?
     package var random: SeededRandom
 
-    private var events = TimerQueue<() -> Void>()
+    /// Timers of the core that will still fire.
+    package private(set) var timerCount = 0
+    /// Ends of connections that are still in memory.
+    package var connectionCount: Int { connections.count }
+    let connections = Census()
+
+    private var events = EventQueue()
     private var dirty: [SimulatedConnection] = []
+    private var flushing: [SimulatedConnection] = []
+    /// What a delivery lends to the receiver.
+    var lent = ByteQueue()
 
     package init(seed: UInt64 = 1) { random = SeededRandom(seed: seed) }
 
     package func schedule(at deadline: MonotonicInstant, _ action: @escaping () -> Void) -> TimerID {
-        events.schedule(at: max(deadline, now), action)
+        timerCount += 1
+        return events.schedule(at: max(deadline, now), .timer(action))
     }
 
-    package func cancel(_ timer: TimerID) { events.cancel(timer) }
+    package func cancel(_ timer: TimerID) {
+        if case .timer = events.cancel(timer) { timerCount -= 1 }
+    }
 
     package func fillRandom(_ target: UnsafeMutableRawBufferPointer) {
         for index in target.indices { target[index] = UInt8(truncatingIfNeeded: random.next()) }
     }
 
     package func log(_ record: LogRecord) {
+        onLog?(record)
+        guard keptLogRecordCount > 0 else { return }
         logRecords.append(record)
         if logRecords.count > 2 * keptLogRecordCount { logRecords.removeFirst(keptLogRecordCount) }
     }
@@ -48,12 +64,17 @@ package final class SimulatedEnvironment: Environment {
         logRecords.filter { $0.event.description == event.description }
     }
 
+    /// Lets `actor` act at `time`. To be forgotten with ``cancel(_:)``.
+    package func schedule(_ actor: any SimulatedActor, at time: MonotonicInstant) -> TimerID {
+        events.schedule(at: max(time, now), .actor(actor))
+    }
+
     // MARK: Running
 
     /// Runs one turn. False when nothing is left to happen.
     @discardableResult package func step() -> Bool {
-        guard let deadline = events.nextDeadline else { return false }
-        now = max(now, deadline)
+        guard let time = nextTime else { return false }
+        now = max(now, time)
         runTurn()
         return true
     }
@@ -61,7 +82,7 @@ package final class SimulatedEnvironment: Environment {
     /// Runs until `deadline`, and leaves the clock there.
     package func run(until deadline: MonotonicInstant) {
         flushDirty()
-        while let next = events.nextDeadline, next <= deadline {
+        while let next = nextTime, next <= deadline {
             now = max(now, next)
             runTurn()
         }
@@ -75,7 +96,7 @@ package final class SimulatedEnvironment: Environment {
         flushDirty()
         let end = now + limit
         while !condition() {
-            guard let next = events.nextDeadline, next <= end else {
+            guard let next = nextTime, next <= end else {
                 now = max(now, end)
                 return condition()
             }
@@ -85,9 +106,26 @@ package final class SimulatedEnvironment: Environment {
         return true
     }
 
+    /// When the next event is due.
+    private var nextTime: MonotonicInstant? { events.nextTime }
+
     private func runTurn() {
+        guard let event = events.pop() else { return }
+        switch event {
+        case .nothing: return
+        case .timer(let action):
+            timerCount -= 1
+            action()
+        case .action(let action): action()
+        case .actor(let actor): actor.act()
+        case .delivery(let connection): connection.deliver()
+        case .deadline(let connection):
+            // A deadline that was moved later or taken back is no turn of the loop.
+            guard connection.deadlineCame() else { return }
+        case .writeCompletion(let connection): connection.writeCompleted()
+        case .end(let connection): connection.ended()
+        }
         stepCount += 1
-        if let action = events.popExpired(now: now) { action() }
         flushDirty()
         afterStep?()
     }
@@ -95,16 +133,22 @@ package final class SimulatedEnvironment: Environment {
     /// Flushes what asked for it, also what asks during the flush.
     package func flushDirty() {
         while !dirty.isEmpty {
-            let batch = dirty
-            dirty.removeAll(keepingCapacity: true)
-            for connection in batch { connection.flushRequested() }
+            swap(&dirty, &flushing)
+            for connection in flushing { connection.flushRequested() }
+            flushing.removeAll(keepingCapacity: true)
         }
     }
 
     func markDirty(_ connection: SimulatedConnection) { dirty.append(connection) }
 
-    /// Runs `action` in a turn of its own, as soon as possible but not inside the caller.
-    func soon(after delay: Duration = .zero, _ action: @escaping () -> Void) {
-        _ = events.schedule(at: now + delay, action)
+    /// Lets `event` happen in a turn of its own, never inside the caller's.
+    @discardableResult func soon(after delay: Duration = .zero, _ event: EventQueue.Event) -> TimerID {
+        events.schedule(at: delay == .zero ? now : now + delay, event)
     }
+
+    func schedule(at nanoseconds: Int64, _ event: EventQueue.Event) -> TimerID {
+        events.schedule(at: MonotonicInstant(nanoseconds: nanoseconds), event)
+    }
+
+    func forget(_ event: TimerID) { events.cancel(event) }
 }

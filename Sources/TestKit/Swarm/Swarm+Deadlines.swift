@@ -1,0 +1,37 @@
+import Coordinator
+import Primitives
+
+/// What must not have taken longer, or must not have happened at all.
+extension Swarm {
+    /// How far what a buyer sees may lag behind what the coordinator decides.
+    private var slack: Duration {
+        var slack = Duration.seconds(3)
+        if plan.has(.smallBuffers) { slack += .seconds(60) }
+        if plan.has(.providerUplinkStalls) || plan.has(.providerStalls) { slack += .seconds(20) }
+        if plan.has(.refusesPreflight) || plan.has(.ignoresPreflight) {
+            slack += settings.routing.preflightTimeout * (plan.providerCount + 1)
+        }
+        return slack
+    }
+
+    /// The answer to `request` is complete, on a connection without faults.
+    func checkDeadline(of request: SwarmRequest) {
+        let waited = now - request.progressAt
+        if waited > settings.routing.requestTimeout + slack {
+            fail("request \(request.number) was answered \(waited.inSeconds) s after the last sign of life")
+        }
+        // What a black hole swallowed made no gap.
+        guard !plan.has(.providerBlackHole) else { return }
+        guard let attempt = request.attempts.last, attempt.end == nil, let gap = attempt.gapSince else { return }
+        if now - gap > settings.routing.gapTimeout + slack {
+            fail("request \(request.number) waited \((now - gap).inSeconds) s for a missing chunk")
+        }
+    }
+
+    /// The connection ended, without a fault of its own, before `request` was answered.
+    func checkCut(of request: SwarmRequest) {
+        if isDraining || plan.has(.tightLimits) { return }
+        if request.attempts.contains(where: { $0.end == .cancelled }) { return }
+        fail("the buyer of request \(request.number) was cut")
+    }
+}

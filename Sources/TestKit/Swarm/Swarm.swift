@@ -1,0 +1,253 @@
+import Coordinator
+import Environment
+package import JSON
+import Pool
+import Primitives
+
+/// A whole pool in one process and in virtual time: a coordinator, providers, buyers and an operator, any of whom may
+/// fail, lie or leave as their ``SwarmPlan`` allows, and invariants that are checked after every turn of the loop.
+package final class Swarm {
+    let plan: SwarmPlan
+    let environment: SimulatedEnvironment
+    private(set) var coordinator: Coordinator!
+    let settings: CoordinatorSettings
+    private(set) var providers: [SwarmProvider] = []
+    private(set) var buyers: [SwarmBuyer] = []
+    private var operators: SwarmOperator?
+    let parser: JSONParser
+    var random: SeededRandom
+
+    /// By number.
+    private(set) var requests: [SwarmRequest] = []
+    package private(set) var violation: String?
+    package private(set) var tally = SwarmTally()
+    /// Every event is printed as it happens.
+    private let isTalkative: Bool
+    private var trace = SwarmTrace()
+
+    /// The actors rest: nothing new begins.
+    private(set) var isResting = false
+    private(set) var isLeaving = false
+    private var drain: (startedAt: MonotonicInstant, limit: Duration, finishedAt: MonotonicInstant?)?
+
+    package init(plan: SwarmPlan, parser: JSONParser, isTalkative: Bool = false) {
+        self.plan = plan
+        self.parser = parser
+        self.isTalkative = isTalkative
+        settings = plan.settings
+        random = plan.random(for: 2)
+        environment = SimulatedEnvironment(seed: plan.seed)
+        environment.keptLogRecordCount = 0
+        coordinator = Coordinator(settings: settings, environment: environment)
+        environment.onLog = { [unowned self] record in note(.coordinator, 0, record.event) }
+        environment.afterStep = { [unowned self] in stepEnded() }
+    }
+
+    var now: MonotonicInstant { environment.now }
+
+    // MARK: A run
+
+    /// Lives through the whole plan.
+    package func run() {
+        populate()
+        _ = environment.run(upTo: plan.duration) { violation != nil }
+        isResting = true
+        note(.world, 0, "rest")
+        for provider in providers { provider.worldRests() }
+        for buyer in buyers { buyer.worldRests() }
+        operators?.stop()
+        settle("a request never ended", within: patience) { buyers.allSatisfy(\.isDone) }
+        checkRest()
+        isLeaving = true
+        note(.world, 0, "everybody leaves")
+        for provider in providers { provider.leave() }
+        settle("something is left when everybody has gone", within: .seconds(400)) { [environment] in
+            environment.pendingEventCount == 0
+        }
+        checkEmptiness()
+        tally.events += environment.stepCount
+        tally.virtualTime += environment.now - .zero
+    }
+
+    private func populate() {
+        for fault in [Fault.tightLimits, .shortTimeouts] where plan.has(fault) { struck(fault) }
+        for index in 0..<plan.providerCount {
+            providers.append(SwarmProvider(index: index, swarm: self))
+        }
+        for index in 0..<plan.buyerCount where !plan.withoutBuyers.contains(index) {
+            buyers.append(SwarmBuyer(index: index, swarm: self))
+        }
+        for provider in providers where !plan.withoutProviders.contains(provider.index) { provider.wake(after: .zero) }
+        for buyer in buyers { buyer.wake(after: .milliseconds(random.chance(0.5) ? 1 : 300)) }
+        let operators = SwarmOperator(swarm: self)
+        operators.begin()
+        self.operators = operators
+    }
+
+    /// The longest that anything may take once nothing new begins.
+    private var patience: Duration {
+        // Of a pipeline each request may take its time.
+        let one = settings.routing.requestTimeout + settings.routing.preflightTimeout * (plan.providerCount + 2)
+        return one * (plan.has(.buyerPipelines) ? 4 : 1) + .seconds(400)
+    }
+
+    private func settle(_ fault: String, within limit: Duration, _ isSettled: () -> Bool) {
+        guard violation == nil else { return }
+        let isInTime = environment.run(upTo: limit) { violation != nil || isSettled() }
+        if !isInTime { fail(fault + leftovers) }
+    }
+
+    // MARK: Truth
+
+    func makeRequest(model: Int, stream: Bool, filler: Int) -> SwarmRequest {
+        let number = requests.count
+        let body = SwarmText.request(number, model: model, stream: stream, filler: filler)
+        let request = SwarmRequest(number: number, stream: stream, body: body, now: now)
+        requests.append(request)
+        tally.requests += 1
+        return request
+    }
+
+    /// Of several violations the first counts.
+    func fail(_ text: @autoclosure () -> String) {
+        guard violation == nil else { return }
+        violation = text()
+        note(.world, 0, "VIOLATION")
+    }
+
+    func note(
+        _ actor: SwarmTrace.Actor, _ index: Int, _ what: StaticString, _ first: Int = -1, _ second: Int = -1
+    ) {
+        let entry = SwarmTrace.Entry(
+            time: now, actor: actor, index: index, what: what, first: first, second: second)
+        trace.append(entry)
+        if isTalkative { print(entry.text) }
+    }
+
+    /// The last events, oldest first.
+    package var lastEvents: [String] { trace.lines }
+
+    func struck(_ fault: Fault) { tally.faults[fault.rawValue] += 1 }
+
+    func answered(_ status: Int) { tally.statuses[status, default: 0] += 1 }
+    func chunkDelivered() { tally.chunksDelivered += 1 }
+    func chunkSent() { tally.chunksSent += 1 }
+    func requestDelivered() { tally.dispatches += 1 }
+    func pongCame() { tally.pongs += 1 }
+    func sessionBegan() { tally.sessions += 1 }
+
+    // MARK: The coordinator's end
+
+    var isDraining: Bool { drain != nil }
+
+    func startDrain(limit: Duration) {
+        guard drain == nil else { return }
+        struck(.drain)
+        note(.operators, 0, "drain", Int(limit.inSeconds))
+        drain = (now, limit, nil)
+        coordinator.startDrain(limit: limit) { [unowned self] in
+            note(.coordinator, 0, "drained")
+            if drain?.finishedAt != nil { fail("the drain ended twice") }
+            drain?.finishedAt = now
+        }
+    }
+
+    // MARK: Invariants
+
+    /// After every turn. Only what costs a few comparisons.
+    private func stepEnded() {
+        let active = coordinator.activeRequestCount
+        if coordinator.pool.counts.activeRequests != active {
+            fail("\(active) requests, but \(coordinator.pool.counts.activeRequests) slots taken")
+        }
+        // The pool's, the drain's and one for each request.
+        if environment.timerCount > active + 2 {
+            fail("\(environment.timerCount) timers for \(active) requests")
+        }
+        let held = coordinator.heldBodyByteCount
+        if held < 0 || held > settings.limits.heldBodyByteCount { fail("\(held) body bytes held") }
+        let greeting = coordinator.unauthenticatedConnectionCount
+        if greeting < 0 || greeting > settings.providerLink.unauthenticatedConnectionCount {
+            fail("\(greeting) connections that have not greeted")
+        }
+        if environment.stepCount % 128 == 0 { audit() }
+    }
+
+    private func audit() {
+        if let inconsistency = coordinator.inconsistency { fail(inconsistency) }
+        for provider in providers { provider.audit() }
+    }
+
+    /// Every buyer is content; the providers are still there.
+    private func checkRest() {
+        guard violation == nil else { return }
+        // A request cancelled at the last moment keeps its slot a little longer.
+        // A buyer who vanished is noticed when he does not take his answer.
+        let delay = plan.has(.buyerVanishes) ? patience : .seconds(2)
+        settle("slots are not given back", within: settings.routing.cancelTimeout + delay) {
+            coordinator.activeRequestCount == 0
+        }
+        // Of a buyer who vanished in the middle of his request the coordinator learns by his silence.
+        settle("bodies are held at rest", within: settings.timeouts.body + .seconds(10)) {
+            coordinator.heldBodyByteCount == 0
+        }
+        audit()
+        if let drain {
+            let limit = drain.limit + settings.timeouts.linger + .seconds(1)
+            settle("the drain never ended", within: limit) { self.drain?.finishedAt != nil }
+            if let end = self.drain?.finishedAt, end - drain.startedAt > limit {
+                fail("the drain took \((end - drain.startedAt).inSeconds) s")
+            }
+        }
+        checkCounters()
+    }
+
+    /// What the coordinator counted against what happened.
+    private func checkCounters() {
+        let metrics = coordinator.metrics
+        if metrics.requestsDispatched < UInt64(tally.dispatches) {
+            fail("\(metrics.requestsDispatched) requests dispatched, \(tally.dispatches) received")
+        }
+        if metrics.chunksRelayed > UInt64(tally.chunksSent) || metrics.chunksRelayed < UInt64(tally.chunksDelivered) {
+            fail(
+                "\(tally.chunksSent) chunks sent, \(metrics.chunksRelayed) relayed, \(tally.chunksDelivered) delivered")
+        }
+        if metrics.pongsSent < UInt64(tally.pongs) { fail("\(metrics.pongsSent) PONGs sent, \(tally.pongs) came") }
+        let concluded = metrics.requestsByModelAndStatus.values.reduce(0, +)
+        if concluded > metrics.requestsTotal { fail("\(concluded) requests ended of \(metrics.requestsTotal)") }
+        guard plan.faults.isEmpty else { return }
+        if metrics.requestsDispatched != UInt64(tally.dispatches) || metrics.requestsTotal != UInt64(requests.count)
+            || metrics.pongsSent != UInt64(tally.pongs) || metrics.chunksRelayed != UInt64(tally.chunksSent)
+        {
+            fail("the counters do not add up in a world without faults")
+        }
+    }
+
+    private func checkEmptiness() {
+        guard violation == nil else { return }
+        audit()
+        if !leftovers.isEmpty { fail("left over:\(leftovers)") }
+        for provider in providers { provider.forget() }
+        for buyer in buyers { buyer.forget() }
+        operators = nil
+        if environment.connectionCount != 0 { fail("\(environment.connectionCount) connections are still in memory") }
+        weak let core = coordinator
+        coordinator = nil
+        if core != nil { fail("the coordinator is still in memory") }
+    }
+
+    private var leftovers: String {
+        var text = ""
+        func add(_ count: Int, _ what: String) { if count != 0 { text += " \(count) \(what);" } }
+        add(coordinator.activeRequestCount, "requests")
+        add(coordinator.pool.counts.activeRequests, "slots")
+        add(coordinator.heldBodyByteCount, "body bytes")
+        add(coordinator.httpConnectionCount, "HTTP connections")
+        add(coordinator.sessionCount, "sessions")
+        add(coordinator.pool.counts.total, "pool entries")
+        add(coordinator.unauthenticatedConnectionCount, "greetings")
+        add(environment.timerCount, "timers")
+        add(environment.pendingEventCount, "events")
+        return text
+    }
+}
