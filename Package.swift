@@ -88,7 +88,7 @@ let package = Package(
         // For `make autobahn` only: the codec and the writer with nothing behind them.
         .executableTarget(
             name: "trunkline-echo",
-            dependencies: ["Primitives", "HTTPCodec", "WebSocketCodec", "Environment", "Transport"],
+            dependencies: ["Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "Environment", "Transport"],
             path: "Conformance/Echo",
             swiftSettings: settings),
 

@@ -13,6 +13,7 @@ import Transport
 //
 //     trunkline-echo --listen PORT            echoes until it is ended; prints the port (0: one that is free)
 //     trunkline-echo --client PORT AGENT      goes through all cases of the fuzzing server on that port
+//     trunkline-echo --events CODEC           says what the decoders make of bytes: see EventLines
 
 func fail(_ message: String) -> Never {
     let line = Array("trunkline-echo: \(message)\n".utf8)
@@ -21,6 +22,10 @@ func fail(_ message: String) -> Never {
 }
 
 let arguments = Array(CommandLine.arguments.dropFirst())
+if arguments.count == 2, arguments[0] == "--events", let codec = EventLines.Codec(rawValue: arguments[1]) {
+    EventLines.answer(codec)
+    exit(0)
+}
 guard arguments.count >= 2, let port = UInt16(arguments[1]) else {
     fail("usage: --listen PORT | --client PORT AGENT")
 }
