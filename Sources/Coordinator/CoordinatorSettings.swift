@@ -60,7 +60,10 @@ package struct CoordinatorSettings: Sendable {
         package var body = Duration.seconds(30)
         package var bodyBytesPerSecond = 8 * 1024
         /// A kept-alive connection without a request.
-        package var idle = Duration.seconds(75)
+        ///
+        /// Longer than proxies keep an idle connection to what stands behind them (nginx 60 s, Caddy 120 s): they close
+        /// first, so a request never meets a connection that is being closed.
+        package var idle = Duration.seconds(150)
         /// One batch of at most 64 KiB to a buyer.
         package var buyerWrite = Duration.seconds(60)
         /// How long input is still read and thrown away after the last answer, so that the peer can read it.

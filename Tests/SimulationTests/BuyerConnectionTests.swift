@@ -38,7 +38,7 @@ struct BuyerConnectionTests {
         #expect(response.status == refusal.status)
         #expect(response.text.contains("\"code\":\"\(refusal.code)\""))
         #expect(response.field("Content-Type") == "application/json")
-        world.run(for: .seconds(80))
+        world.run(for: .seconds(160))
         #expect(buyer.isOver)
         #expect(world.leftovers == [])
     }
@@ -101,7 +101,7 @@ struct BuyerConnectionTests {
     @Test func anIdleConnectionIsClosedQuietly() {
         let world = SimulatedWorld()
         let buyer = world.buyer()
-        world.run(for: .seconds(74))
+        world.run(for: .seconds(149))
         #expect(!buyer.isOver)
         world.run(for: .seconds(2))
         #expect(buyer.isOver)
@@ -222,14 +222,14 @@ struct BuyerConnectionTests {
         buyer.far.outgoing.isStalled = false
         buyer.far.scheduleDelivery()
         #expect(world.wait(for: buyer, answers: 10_000, limit: .seconds(60)))
-        world.run(for: .seconds(80))
+        world.run(for: .seconds(160))
         #expect(buyer.isOver)
         #expect(world.coordinator.httpConnectionCount == 0)
     }
 
     @Test func aSlowReaderIsNotIdle() throws {
         let world = SimulatedWorld()
-        let text = String(repeating: "x", count: 1_000_000)
+        let text = String(repeating: "x", count: 2_000_000)
         _ = world.provider { provider, request in
             provider.sendChunk(request.id, seq: 0, data: "{\"text\":\"\(text)\"}")
             provider.sendEnd(request.id, chunks: 1)
@@ -243,7 +243,7 @@ struct BuyerConnectionTests {
         #expect(world.wait(for: buyer))
         #expect(try #require(buyer.responses.first).isComplete)
         #expect(!buyer.isOver)
-        world.run(for: .seconds(80))
+        world.run(for: .seconds(160))
         #expect(buyer.isOver)
         #expect(world.leftovers == [])
     }
