@@ -6,9 +6,11 @@ import Testing
         Scenario(script: "completions.py", name: name, configuration: configuration)
     }
 
+    private static let twoPinned = "providers: [{provider_id: m0}, {provider_id: m1}]"
+
     private static let exchanges = [
-        scenario("are_answered_by_two_providers"),
-        scenario("are_answered_rightly_by_clumsy_providers"),
+        scenario("are_answered_by_two_providers", twoPinned),
+        scenario("are_answered_rightly_by_clumsy_providers", twoPinned),
         scenario("fail_cleanly_with_hostile_providers", "providers: [{provider_id: witness}]"),
         scenario("break_with_their_provider"),
         scenario(

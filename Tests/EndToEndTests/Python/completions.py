@@ -5,7 +5,7 @@ import json
 import random
 import threading
 
-from network import Buyer, Provider, main, wait_until
+from network import LIMIT, Buyer, Provider, main, wait_until
 from raw_websocket import BINARY, CLOSE, TEXT, Closed
 
 
@@ -15,6 +15,8 @@ class Serving:
     def __init__(self, coordinator, count, answer, **fields):
         self.failures = []
         self.served = {}
+        # The first one fills up until the others have something too: all of them take part.
+        self.everybody_works = threading.Barrier(count, timeout=LIMIT)
         self.providers = [Provider(coordinator, f"m{number}", **fields) for number in range(count)]
         self.threads = [threading.Thread(target=self.serve, args=(p, answer), daemon=True) for p in self.providers]
         for thread in self.threads:
@@ -24,6 +26,8 @@ class Serving:
         try:
             while True:
                 request = provider.receive("inference_request")
+                if provider.id not in self.served:
+                    self.everybody_works.wait()
                 self.served[provider.id] = self.served.get(provider.id, 0) + 1
                 answer(provider, request)
         except Closed as closed:
@@ -79,7 +83,7 @@ def batch(coordinator, answer, count=120):
         asked = Buyer(coordinator, prompt=prompt, stream=number % 3 != 0)
         assert asked.text() == prompt + " "
 
-    # Eight slots, eight buyers: nobody has to be turned away.
+    # Eight slots, eight buyers: nobody has to be turned away. Both providers are listed, so no quota ends it.
     ask_in_parallel(coordinator, count, 8, check)
     coordinator.wait_until_idle()
     assert sum(serving.served.values()) == count and len(serving.served) == 2, serving.served
