@@ -11,6 +11,8 @@ struct AnswerCheck: ~Copyable {
     /// Whose answer it is, once it has begun.
     private var attempt: SwarmAttempt?
     private var eventCount = 0
+    /// Of this answer, `[DONE]` included.
+    var chunkCount: Int { eventCount + (sawDone ? 1 : 0) }
     private var sawDone = false
     private var sawError = false
 

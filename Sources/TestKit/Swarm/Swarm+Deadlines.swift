@@ -4,14 +4,20 @@ import Primitives
 /// What must not have taken longer, or must not have happened at all.
 extension Swarm {
     /// How far what a buyer sees may lag behind what the coordinator decides.
-    private var slack: Duration {
+    var slack: Duration {
         var slack = Duration.seconds(3)
         if plan.has(.smallBuffers) { slack += .seconds(60) }
         if plan.has(.providerUplinkStalls) || plan.has(.providerStalls) { slack += .seconds(20) }
-        if plan.has(.refusesPreflight) || plan.has(.ignoresPreflight) {
+        if plan.hasLargeRequests || plan.has(.refusesPreflight) || plan.has(.ignoresPreflight) {
             slack += settings.routing.preflightTimeout * (plan.providerCount + 1)
         }
         return slack
+    }
+
+    /// The longest that bytes are under way without a fault: a network that carries few at a time is slow with many.
+    var longestWay: Duration {
+        guard plan.has(.splitPieces) else { return slack }
+        return slack + (plan.has(.jitter) ? .seconds(200) : .seconds(20))
     }
 
     /// The answer to `request` is complete, on a connection without faults.

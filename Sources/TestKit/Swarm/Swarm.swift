@@ -140,6 +140,12 @@ package final class Swarm {
 
     var isDraining: Bool { drain != nil }
 
+    /// It has begun, and who works may still work.
+    var drainHasTime: Bool {
+        guard let drain else { return false }
+        return now - drain.startedAt < drain.limit
+    }
+
     func startDrain(limit: Duration) {
         guard drain == nil else { return }
         struck(.drain)
@@ -176,6 +182,7 @@ package final class Swarm {
     private func audit() {
         if let inconsistency = coordinator.inconsistency { fail(inconsistency) }
         for provider in providers { provider.audit() }
+        for buyer in buyers { buyer.audit() }
     }
 
     /// Every buyer is content; the providers are still there.

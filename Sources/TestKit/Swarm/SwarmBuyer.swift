@@ -166,7 +166,8 @@ final class SwarmBuyer: ConnectionHandler, SimulatedActor {
 
     private func askForCompletion() {
         let model = Int.random(in: 0..<swarm.plan.modelCount, using: &random)
-        let filler = Int.random(in: 0...swarm.plan.largestFiller, using: &random)
+        let isLarge = swarm.plan.hasLargeRequests && random.chance(0.3)
+        let filler = Int.random(in: 0...(isLarge ? 300_000 : swarm.plan.largestFiller), using: &random)
         let request = swarm.makeRequest(model: model, stream: random.chance(0.7), filler: filler)
         let isHTTP10 = strikes(.buyerOldVersion, 0.3)
         if isHTTP10 { misbehaves(.buyerOldVersion, isExcused: false) }
@@ -318,6 +319,17 @@ final class SwarmBuyer: ConnectionHandler, SimulatedActor {
         swarm.note(.buyer, index, "has its answer", request.number)
         guard !isExcused else { return }
         swarm.checkDeadline(of: request)
+    }
+
+    /// Looks whether something that was sent long ago has not come.
+    func audit() {
+        guard connection != nil, !isExcused, parts.isEmpty, case .request(let request, _)? = questions.first,
+            request.stream, !request.isOver, let attempt = request.attempts.last, !attempt.isLost,
+            attempt.cancelledAt == nil, attempt.contiguousCount > check.chunkCount, !swarm.plan.has(.providerBlackHole),
+            !swarm.plan.has(.sleep), now - request.progressAt > swarm.longestWay
+        else { return }
+        swarm.fail(
+            "request \(request.number) got \(check.chunkCount) chunks, \(attempt.contiguousCount) were sent long ago")
     }
 
     // MARK: Ends

@@ -22,6 +22,8 @@ package struct SwarmPlan: Sendable {
     /// Providers stop answering when the world comes to rest, instead of finishing what they have.
     package var providersRest = false
     package var modelCount = 1
+    /// Some requests are longer than a batch to the socket.
+    package var hasLargeRequests = false
 
     package init(seed: UInt64) {
         self.seed = seed
@@ -40,6 +42,10 @@ package struct SwarmPlan: Sendable {
         mostChunks = [1, 6, 20, 40][Int.random(in: 0..<4, using: &random)]
         modelCount = random.chance(0.3) ? 2 : 1
         providersRest = random.chance(0.3)
+        // On a slow link these would rightly run into write deadlines.
+        if random.chance(0.1), !has(.smallBuffers), !has(.splitPieces), !has(.tightLimits), !has(.jitter) {
+            hasLargeRequests = true
+        }
         if faults.contains(.sleep) { duration = .seconds(random.chance(0.3) ? 4 * 3600 : 400) }
     }
 

@@ -21,7 +21,7 @@ extension SwarmProvider {
 
     func sendPing() {
         lastPing += 1
-        pings.append(lastPing)
+        pings.append((lastPing, now))
         withUnsafeBytes(of: lastPing.littleEndian) { sendFrame(opcode: RawFrame.ping, ByteView($0)) }
     }
 
@@ -49,7 +49,7 @@ extension SwarmProvider {
     private func appendDescription(to text: inout ByteQueue) {
         text.append("\"model_id\":\"")
         text.append(SwarmText.models[model])
-        text.append("\",\"model_params_b\":7,\"ram_gb\":16,\"max_context_tokens\":8192,\"max_concurrency\":")
+        text.append("\",\"model_params_b\":7,\"ram_gb\":16,\"max_context_tokens\":200000,\"max_concurrency\":")
         text.append(decimal: slots)
         text.append(",\"throughput_tps_estimate\":20")
     }

@@ -47,7 +47,7 @@ extension SwarmProvider {
             work(on: job)
         }
         guard phase == .live else { return }
-        if random.chance(0.03) { sendPing() }
+        if random.chance(swarm.plan.hasLargeRequests ? 0.5 : 0.03) { sendPing() }
         if !isExemplary, !swarm.isResting { misbehave() }
         guard phase == .live, asleepUntil == nil else { return }
         planNext()

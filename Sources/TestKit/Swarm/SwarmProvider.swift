@@ -33,7 +33,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     /// Every request this session was ever sent.
     var known: [SwarmAttempt] = []
     /// Payloads of PINGs that have not been answered, as numbers.
-    var pings: [UInt64] = []
+    var pings: [(number: UInt64, sentAt: MonotonicInstant)] = []
     var lastPing: UInt64 = 0
     var nextHeartbeat = MonotonicInstant.zero
     var asleepUntil: MonotonicInstant?
@@ -168,6 +168,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
             swarm.struck(.smallBuffers)
             end.outgoing.capacity = [256, 1_000, 16_000][Int.random(in: 0..<3, using: &random)]
         }
+        if swarm.plan.hasLargeRequests { end.outgoing.capacity = random.chance(0.7) ? 40_000 : 100_000 }
     }
 
     func setUplinkStalled(_ isStalled: Bool, _ end: SimulatedConnection) {
@@ -253,7 +254,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         guard let expected = pings.first else { return swarm.fail("\(name) got a PONG that it did not ask for") }
         guard payload.count == 8 else { return swarm.fail("\(name) got a PONG of \(payload.count) bytes") }
         let number = UInt64(littleEndian: UnsafeRawPointer(payload.base).loadUnaligned(as: UInt64.self))
-        if number != expected { swarm.fail("\(name) got PONG \(number), expected \(expected)") }
+        if number != expected.number { swarm.fail("\(name) got PONG \(number), expected \(expected.number)") }
         pings.removeFirst()
     }
 
@@ -262,6 +263,11 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         swarm.note(.provider, index, "gets Close", code)
         if isBlameless, !(swarm.isDraining && code == 1001), phase != .closing {
             swarm.fail("the healthy session of \(name) was closed: \(code) \(payload.dropFirst(2).string)")
+        }
+        if isBlameless, code == 1001, swarm.drainHasTime,
+            let job = jobs.first(where: { $0.attempt.cancelledAt == nil && !$0.attempt.request.isOver })
+        {
+            swarm.fail("the drain closed \(name) while it worked on request \(job.attempt.request.number)")
         }
         if phase != .closing { sendFrame(opcode: RawFrame.close, payload.prefix(2)) }
         phase = .closing
@@ -310,7 +316,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         phase = .offline
         connection = nil
         farEnd = nil
-        for attempt in known where attempt.end == nil { attempt.isLost = true }
+        for attempt in known { attempt.isLost = true }
         stopActing()
         guard !swarm.isLeaving else { return }
         if stormsLeft > 0 {
@@ -325,6 +331,9 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
 
     func audit() {
         guard phase == .live, !linkIsFaulty, asleepUntil == nil else { return }
+        if let ping = pings.first, !saysAnything, !swarm.plan.has(.tightLimits), now - ping.sentAt > swarm.longestWay {
+            swarm.fail("\(name) waits for PONG \(ping.number) since \((now - ping.sentAt).inSeconds) s")
+        }
         for job in jobs {
             let attempt = job.attempt
             guard attempt.cancelledAt == nil, let left = attempt.request.leftAt else { continue }

@@ -44,7 +44,7 @@ final class SwarmAttempt {
     private(set) var countAtEnd = 0
     private(set) var hadGapAtEnd = false
     var cancelledAt: MonotonicInstant?
-    /// The connection went before the end.
+    /// The connection has gone, and what was on its way there perhaps with it.
     var isLost = false
 
     init(request: SwarmRequest, number: Int, provider: Int, id: [UInt8], now: MonotonicInstant) {
