@@ -52,9 +52,9 @@ http-cases: build ## Send the HTTP cases to a running coordinator, directly and 
 soak: build ## Real programs and sockets under faults for SECONDS (default 60); SEED=, ACTS=
 	SECONDS=$(SECONDS) SEED=$(SEED) $(if $(ACTS),ACTS=$(ACTS)) Chaos/soak $(BINARY)
 
-simulate: deps ## Run SEEDS (default 100000) simulated days; prints the seed of a failure
-	SOAK_SEEDS=$(or $(SEEDS),100000) $(SWIFT) test -c release -Xswiftc -enable-testing --disable-xctest \
-		--filter SimulationTests
+simulate: deps ## Run SEEDS (default 100000) simulated worlds from FROM (1) on; a failure comes with its repetition
+	$(SWIFT) build -c release --product trunkline-simulate
+	.build/release/trunkline-simulate --seeds $(or $(SEEDS),100000) --from $(or $(FROM),1)
 
 lint: ## Check formatting and the walls between the rooms
 	@scripts/require-swift

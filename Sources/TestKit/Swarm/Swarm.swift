@@ -176,7 +176,8 @@ package final class Swarm {
         if greeting < 0 || greeting > settings.providerLink.unauthenticatedConnectionCount {
             fail("\(greeting) connections that have not greeted")
         }
-        if environment.stepCount % 128 == 0 { audit() }
+        // Where bounds are tight, what is over them is soon gone again.
+        if environment.stepCount % (plan.has(.tightLimits) ? 8 : 128) == 0 { audit() }
     }
 
     private func audit() {

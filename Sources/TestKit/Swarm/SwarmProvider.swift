@@ -178,6 +178,8 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
 
     func setDownlinkStalled(_ isStalled: Bool) {
         farEnd?.outgoing.isStalled = isStalled
+        // So little that the coordinator's own queue fills behind it.
+        if isStalled, random.chance(0.5) { farEnd?.outgoing.capacity = 300 }
         if !isStalled { farEnd?.scheduleDelivery() }
     }
 
