@@ -68,7 +68,7 @@ final class BuyerAPI: HTTPService {
         let wish = try RouteWish(head)
         if let front = coordinator.front {
             front.ask(
-                .complete(chat, wish, buyerHost: exchange.buyerHost, body: body.view.array), exchange)
+                .complete(chat, wish, buyerHost: exchange.buyerHost, body: body.passOn()), exchange)
         } else {
             coordinator.complete(chat, wish, body: body, exchange: exchange)
         }

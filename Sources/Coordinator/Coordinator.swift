@@ -55,9 +55,10 @@ package final class Coordinator {
     /// - Parameters:
     ///   - records: what earlier runs decided about provider ids.
     ///   - tokens: the provider tokens that are valid.
+    ///   - link: on a front, what it shares with the hub.
     package init(
         settings: CoordinatorSettings, environment: any Environment, records: AdmissionRecords = AdmissionRecords(),
-        tokens: [TokenRecord] = [], journal: (any CoordinatorJournal)? = nil
+        tokens: [TokenRecord] = [], journal: (any CoordinatorJournal)? = nil, link: FrontLink? = nil
     ) {
         self.settings = settings
         self.environment = environment
@@ -67,7 +68,7 @@ package final class Coordinator {
         attestation = NoAttestation(isRequired: settings.tier2.requiresAttestation)
         startedAt = environment.now
         startedWallTime = environment.wallTime
-        bodyLedger = BodyLedger(limit: settings.limits.heldBodyByteCount)
+        bodyLedger = link?.bodies ?? BodyLedger(limit: settings.limits.heldBodyByteCount)
         relayTimeouts = RelayMachine.Timeouts(
             preflight: settings.routing.preflightTimeout, silence: settings.routing.requestTimeout,
             gap: settings.routing.gapTimeout,

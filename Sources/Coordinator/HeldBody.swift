@@ -5,10 +5,19 @@ import Primitives
 struct HeldBody: ~Copyable {
     private var bytes = ByteQueue()
     private let ledger: BodyLedger
+    /// Bytes on the ledger that are given back at the end.
+    private var claimedByteCount = 0
 
     init(ledger: BodyLedger) { self.ledger = ledger }
 
-    deinit { ledger.heldByteCount -= bytes.count }
+    /// Takes over a body that another shard passed on.
+    init(_ passed: PassedBody) {
+        ledger = passed.ledger
+        claimedByteCount = passed.takeClaim()
+        bytes.append(passed.bytes)
+    }
+
+    deinit { ledger.release(claimedByteCount) }
 
     var count: Int { bytes.count }
     /// Followed by ``ByteQueue/padding`` readable bytes.
@@ -16,14 +25,15 @@ struct HeldBody: ~Copyable {
 
     /// False when all bodies together would be over their bound; nothing is kept then.
     mutating func append(_ piece: ByteView) -> Bool {
-        guard ledger.heldByteCount + piece.count <= ledger.limit else { return false }
-        ledger.heldByteCount += piece.count
+        guard ledger.claim(piece.count) else { return false }
+        claimedByteCount += piece.count
         bytes.append(piece)
         return true
     }
 
     mutating func removeAll() {
-        ledger.heldByteCount -= bytes.count
+        ledger.release(claimedByteCount)
+        claimedByteCount = 0
         bytes.removeAll()
     }
 
@@ -32,12 +42,12 @@ struct HeldBody: ~Copyable {
         swap(&taken, &self)
         return taken
     }
-}
 
-/// Counts the bytes of all request bodies held at once.
-final class BodyLedger {
-    let limit: Int
-    var heldByteCount = 0
-
-    init(limit: Int) { self.limit = limit }
+    /// Gives the bytes to another shard. They stay on the ledger while they are on their way.
+    mutating func passOn() -> PassedBody {
+        let passed = PassedBody(bytes.view.array, claimedByteCount: claimedByteCount, on: ledger)
+        claimedByteCount = 0
+        bytes.removeAll()
+        return passed
+    }
 }

@@ -155,6 +155,9 @@ final class CoordinatorService {
         for front in fronts { front.post { $0.resident(FrontService.self)?.reloadCertificates() } }
     }
 
+    /// What each front is to be made with.
+    var frontLinks: [FrontLink] { hub?.links ?? [] }
+
     /// A front has something to say.
     func received(_ message: FrontMessage) { hub?.received(message) }
 
@@ -166,9 +169,10 @@ final class CoordinatorService {
         coordinator.startDrain(limit: limit) { [unowned self] in shardDrained() }
         for front in fronts {
             front.post { [hub = environment.shard] environment in
-                environment.resident(FrontService.self)?.drain(limit: limit) {
-                    hub?.post { $0.resident(CoordinatorService.self)?.shardDrained() }
-                }
+                let finished = { _ = hub?.post { $0.resident(CoordinatorService.self)?.shardDrained() } }
+                // A signal may come before the front serves.
+                guard let service = environment.resident(FrontService.self) else { return finished() }
+                service.drain(limit: limit, finished: finished)
             }
         }
     }

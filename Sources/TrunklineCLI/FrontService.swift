@@ -12,12 +12,13 @@ final class FrontService {
 
     /// - Parameter address: the one that the hub's shard listens at already; the system spreads connections over both.
     init(
-        _ settings: CoordinatorService.Settings, index: Int, address: ListenAddress, hub: Shard,
+        _ settings: CoordinatorService.Settings, link: FrontLink, address: ListenAddress, hub: Shard,
         on environment: ShardEnvironment
     ) throws(CommandFailure) {
         self.environment = environment
-        coordinator = Coordinator(settings: settings.configuration.coordinatorSettings, environment: environment)
-        front = Front(coordinator: coordinator, index: index) { message in
+        coordinator = Coordinator(
+            settings: settings.configuration.coordinatorSettings, environment: environment, link: link)
+        front = Front(coordinator: coordinator, link: link) { message in
             hub.post { $0.resident(CoordinatorService.self)?.received(message) }
         }
         certificate = try CoordinatorService.buyerCertificate(settings.configuration)

@@ -5,35 +5,8 @@ import Testing
 
 @Suite("Buyers on one shard, providers on another")
 struct ShardTests {
-    /// A hub and a front in one simulated world; what passes between them takes a moment, as between threads.
-    final class Pair {
-        let world: SimulatedWorld
-        let frontCoordinator: Coordinator
-        private(set) var front: Front!
-        private(set) var hub: Hub!
-
-        init(settings: CoordinatorSettings = SimulatedWorld.settings) {
-            world = SimulatedWorld(settings: settings)
-            let environment = world.environment
-            frontCoordinator = Coordinator(settings: settings, environment: environment)
-            hub = Hub(coordinator: world.coordinator, frontCount: 1) { [unowned self] _, batch in
-                _ = environment.schedule(at: environment.now + .microseconds(20)) { self.front.received(batch) }
-            }
-            front = Front(coordinator: frontCoordinator, index: 0) { [unowned self] message in
-                _ = environment.schedule(at: environment.now + .microseconds(20)) { self.hub.received(message) }
-            }
-        }
-
-        func buyer() -> SimulatedBuyer { SimulatedBuyer(world.environment, to: frontCoordinator.buyerAcceptor) }
-
-        var leftovers: [String] {
-            world.leftovers + (hub.openExchangeCount == 0 ? [] : ["exchanges at the hub"])
-                + (front.openExchangeCount == 0 ? [] : ["exchanges at the front"])
-        }
-    }
-
     @Test func aStreamCrossesWhole() throws {
-        let pair = Pair()
+        let pair = ShardPair()
         let provider = pair.world.provider { $0.answer($1, chunks: 200) }
         let buyer = pair.buyer()
         buyer.complete(model: "test-model", stream: true)
@@ -47,7 +20,7 @@ struct ShardTests {
     }
 
     @Test func errorsModelsAndHealthCross() {
-        let pair = Pair()
+        let pair = ShardPair()
         _ = pair.world.provider("m1", model: "known")
         let buyer = pair.buyer()
         buyer.complete(model: "unknown", stream: false)
@@ -62,7 +35,7 @@ struct ShardTests {
     }
 
     @Test func aBuyerWhoLeavesCancelsAcrossTheDoor() {
-        let pair = Pair()
+        let pair = ShardPair()
         let provider = pair.world.provider { provider, request in
             provider.sendChunk(request.id, seq: 0, data: "data: 0\n\n")
         }
@@ -78,7 +51,7 @@ struct ShardTests {
     @Test func aSlowBuyerIsCutWhereItsBytesWait() {
         var settings = SimulatedWorld.settings
         settings.limits.bufferedByteCountPerRequest = 128 * 1024
-        let pair = Pair(settings: settings)
+        let pair = ShardPair(settings: settings)
         let provider = pair.world.provider { provider, request in
             for seq in 0..<1_000 {
                 provider.sendChunk(request.id, seq: seq, data: "data: \(String(repeating: "x", count: 1_000))\n\n")
@@ -95,7 +68,7 @@ struct ShardTests {
     }
 
     @Test func aDrainWaitsForStreamsOfTheFront() {
-        let pair = Pair()
+        let pair = ShardPair()
         let provider = pair.world.provider { provider, request in
             for seq in 0..<5 {
                 _ = pair.world.environment.schedule(at: pair.world.environment.now + .seconds(seq)) {

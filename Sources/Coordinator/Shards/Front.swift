@@ -5,15 +5,16 @@ import Primitives
 /// on what it answers.
 package final class Front {
     private unowned let coordinator: Coordinator
-    private let index: Int
+    private let link: FrontLink
     /// Hands a message to the hub's loop. Never blocks.
     private let send: (FrontMessage) -> Void
     private var exchanges: [UInt64: Waiting] = [:]
     private var lastNumber: UInt64 = 0
 
-    package init(coordinator: Coordinator, index: Int, send: @escaping (FrontMessage) -> Void) {
+    /// - Parameter link: the hub's, for this front; the coordinator was made with it too.
+    package init(coordinator: Coordinator, link: FrontLink, send: @escaping (FrontMessage) -> Void) {
         self.coordinator = coordinator
-        self.index = index
+        self.link = link
         self.send = send
         coordinator.front = self
     }
@@ -26,7 +27,7 @@ package final class Front {
         let waiting = Waiting(number: lastNumber, exchange: exchange, front: self)
         exchanges[lastNumber] = waiting
         exchange.owner = waiting
-        send(.ask(ExchangeID(front: index, number: lastNumber), question))
+        send(.ask(id(lastNumber), question))
     }
 
     package func received(_ batch: HubBatch) {
@@ -44,7 +45,7 @@ package final class Front {
                 exchanges[number] = nil
                 exchange.owner = nil
                 exchange.abort()
-                send(.cutSlowBuyer(ExchangeID(front: index, number: number)))
+                send(.cutSlowBuyer(id(number)))
             }
         case .begin(let number, let status, let fields):
             exchanges[number]?.exchange.beginStream(status: status, fields: fields)
@@ -64,8 +65,10 @@ package final class Front {
 
     private func abandoned(_ number: UInt64) {
         guard exchanges.removeValue(forKey: number) != nil else { return }
-        send(.abandon(ExchangeID(front: index, number: number)))
+        send(.abandon(id(number)))
     }
+
+    private func id(_ number: UInt64) -> ExchangeID { ExchangeID(front: link.index, number: number) }
 
     private final class Waiting: ExchangeOwner {
         let number: UInt64

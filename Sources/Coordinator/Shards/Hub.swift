@@ -14,6 +14,8 @@ package final class Hub {
     private let send: (_ front: Int, _ batch: HubBatch) -> Void
     private var exchanges: [ExchangeID: RemoteExchange] = [:]
     private var batches: [HubBatch]
+    /// One for each front, which is made with it.
+    package let links: [FrontLink]
     private var sendIsScheduled = false
 
     package init(
@@ -22,6 +24,7 @@ package final class Hub {
         self.coordinator = coordinator
         self.send = send
         batches = Array(repeating: HubBatch(), count: frontCount)
+        links = (0..<frontCount).map { FrontLink(index: $0, bodies: coordinator.bodyLedger) }
         coordinator.hub = self
     }
 
@@ -44,10 +47,8 @@ package final class Hub {
 
     private func answer(_ question: FrontMessage.Question, _ exchange: RemoteExchange) {
         switch question {
-        case .complete(let chat, let wish, _, let bytes):
-            var body = HeldBody(ledger: coordinator.bodyLedger)
-            guard withByteView(bytes, { body.append($0) }) else { return exchange.respond(with: .tooManyBodies) }
-            coordinator.complete(chat, wish, body: body, exchange: exchange)
+        case .complete(let chat, let wish, _, let body):
+            coordinator.complete(chat, wish, body: HeldBody(body), exchange: exchange)
         case .models: coordinator.respondWithModels(exchange)
         case .health(let check): coordinator.respond(to: check, exchange)
         }

@@ -17,7 +17,7 @@ package enum FrontMessage: Sendable {
 
     package enum Question: Sendable {
         /// A request that has been validated, with its body as it came.
-        case complete(ChatRequest, RouteWish, buyerHost: String, body: [UInt8])
+        case complete(ChatRequest, RouteWish, buyerHost: String, body: PassedBody)
         case models
         case health(HealthCheck)
     }

@@ -1,4 +1,5 @@
 import Configuration
+import Coordinator
 import Environment
 import Store
 import Transport
@@ -54,9 +55,10 @@ enum ServeCommand: Command {
         }
         let (ended, ending) = AsyncStream<Never>.makeStream()
         let addresses: CoordinatorService.Addresses
+        let links: [FrontLink]
         let store: Store?
         do {
-            (addresses, store) = try await shard.run { [settings, fronts] environment in
+            (addresses, links, store) = try await shard.run { [settings, fronts] environment in
                 let store = keepsRecords ? openStore(settings.configuration, shard: shard, log: log) : nil
                 let service: CoordinatorService
                 do {
@@ -70,13 +72,12 @@ enum ServeCommand: Command {
                     service.drain(limit: ShutdownSignals.drainLimit(after: signal)) { ending.finish() }
                 }
                 try environment.onSignal(.hangUp) { [unowned service] in service.reloadCertificates() }
-                return (service.addresses, store)
+                return (service.addresses, service.frontLinks, store)
             }
-            for (index, front) in fronts.enumerated() {
+            for (front, link) in zip(fronts, links) {
                 try await front.run { [settings] environment in
                     environment.keep(
-                        try FrontService(
-                            settings, index: index, address: addresses.buyer, hub: shard, on: environment))
+                        try FrontService(settings, link: link, address: addresses.buyer, hub: shard, on: environment))
                 }
             }
         } catch {
