@@ -32,6 +32,8 @@ package struct CoordinatorMetrics: Sendable {
     package var cancellationsTimedOut: UInt64 = 0
     package var slowBuyersDropped: UInt64 = 0
     package var buyerWriteDeadlineDrops: UInt64 = 0
+    /// Answers cut because the front that they go to was too far behind.
+    package var frontBacklogDrops: UInt64 = 0
 
     package var backpressureRefusals: UInt64 = 0
     package var pongsSent: UInt64 = 0

@@ -43,6 +43,8 @@ package struct CoordinatorSettings: Sendable {
         package var http = HTTPLimits()
         /// What may wait for one buyer before its request is given up.
         package var bufferedByteCountPerRequest = 4 * 1024 * 1024
+        /// What may be on its way from the hub to one front; beyond it, buyers there count as slow.
+        package var frontBacklogByteCount = 64 * 1024 * 1024
         /// Request bodies held in memory at once, over all buyers; beyond it new ones get 503.
         package var heldBodyByteCount = 512 * 1024 * 1024
         /// Bytes of following requests kept while one is being answered; beyond it the connection is not read.

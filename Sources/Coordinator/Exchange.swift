@@ -39,4 +39,10 @@ extension Exchange {
 protocol ExchangeOwner: AnyObject {
     /// The peer has gone (FIN or reset), or was cut for not reading. The exchange is over; nothing may be written.
     func exchangeAbandoned()
+    /// Another shard cut the peer because too much waited for it. The exchange is over; nothing may be written.
+    func exchangeCutAsSlow()
+}
+
+extension ExchangeOwner {
+    func exchangeCutAsSlow() { exchangeAbandoned() }
 }

@@ -71,6 +71,12 @@ extension Coordinator {
         page.counter(
             "trunkline_buyer_write_deadline_drops_total", "Buyers cut because a batch did not leave in time.",
             metrics.buyerWriteDeadlineDrops)
+        page.gauge(
+            "trunkline_front_backlog_bytes", "Bytes on their way from the hub to the other shards.",
+            hub?.backlogByteCount ?? 0)
+        page.counter(
+            "trunkline_front_backlog_drops_total", "Answers cut because the shard they went to was too far behind.",
+            metrics.frontBacklogDrops)
         page.gauge("trunkline_request_body_bytes", "Bytes of request bodies held in memory.", heldBodyByteCount)
     }
 

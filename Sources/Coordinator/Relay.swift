@@ -186,10 +186,7 @@ final class Relay: ExchangeOwner, ForwardReply {
         }
         doneWasRelayed = data.endsWithDoneEvent
         exchange.stream(data)
-        if exchange.waitingByteCount > coordinator.settings.limits.bufferedByteCountPerRequest {
-            coordinator.metrics.slowBuyersDropped += 1
-            abandon(.buyerTooSlow)
-        }
+        if exchange.waitingByteCount > coordinator.settings.limits.bufferedByteCountPerRequest { exchangeCutAsSlow() }
     }
 
     /// Keeps a copy of a chunk that came before its time.
@@ -301,6 +298,11 @@ final class Relay: ExchangeOwner, ForwardReply {
     func exchangeAbandoned() {
         _ = conclude(status: 499, error: "buyer_disconnected")
         interrupted(machine.buyerLeft(now: now), reason: .buyerDisconnected)
+    }
+
+    func exchangeCutAsSlow() {
+        coordinator.metrics.slowBuyersDropped += 1
+        abandon(.buyerTooSlow)
     }
 
     // MARK: From the coordinator

@@ -9,12 +9,15 @@ final class ShardPair {
     private(set) var front: Front!
     private(set) var hub: Hub!
     var losesQuestions = false
+    /// The front's loop hangs: what the hub sends waits.
+    var frontIsStuck = false
+    private(set) var waitingBatches: [HubBatch] = []
 
-    init(settings: CoordinatorSettings = SimulatedWorld.settings) {
-        world = SimulatedWorld(settings: settings)
+    init(settings: CoordinatorSettings = SimulatedWorld.settings, journal: (any CoordinatorJournal)? = nil) {
+        world = SimulatedWorld(settings: settings, journal: journal)
         let environment = world.environment
         let hub = Hub(coordinator: world.coordinator, frontCount: 1) { [unowned self] _, batch in
-            _ = environment.schedule(at: environment.now + .microseconds(20)) { self.front.received(batch) }
+            _ = environment.schedule(at: environment.now + .microseconds(20)) { self.arrived(batch) }
         }
         self.hub = hub
         frontCoordinator = Coordinator(settings: settings, environment: environment, link: hub.links[0])
@@ -22,6 +25,17 @@ final class ShardPair {
             if losesQuestions { return }
             _ = environment.schedule(at: environment.now + .microseconds(20)) { self.hub.received(message) }
         }
+    }
+
+    private func arrived(_ batch: HubBatch) {
+        if frontIsStuck { waitingBatches.append(batch) } else { front.received(batch) }
+    }
+
+    func frontGoesOn() {
+        frontIsStuck = false
+        let waiting = waitingBatches
+        waitingBatches = []
+        for batch in waiting { front.received(batch) }
     }
 
     func buyer() -> SimulatedBuyer { SimulatedBuyer(world.environment, to: frontCoordinator.buyerAcceptor) }

@@ -31,6 +31,7 @@ package final class Front {
     }
 
     package func received(_ batch: HubBatch) {
+        defer { link.took(batch.byteCount) }
         withByteView(batch.bytes) { bytes in
             for message in batch.messages { received(message, bytes) }
         }

@@ -13,7 +13,7 @@ package final class Hub {
     /// Hands a batch to a front's loop. Never blocks.
     private let send: (_ front: Int, _ batch: HubBatch) -> Void
     private var exchanges: [ExchangeID: RemoteExchange] = [:]
-    private var batches: [HubBatch]
+    private var outboxes: [Outbox]
     /// One for each front, which is made with it.
     package let links: [FrontLink]
     private var sendIsScheduled = false
@@ -23,7 +23,7 @@ package final class Hub {
     ) {
         self.coordinator = coordinator
         self.send = send
-        batches = Array(repeating: HubBatch(), count: frontCount)
+        outboxes = Array(repeating: Outbox(), count: frontCount)
         links = (0..<frontCount).map { FrontLink(index: $0, bodies: coordinator.bodyLedger) }
         coordinator.hub = self
     }
@@ -37,10 +37,12 @@ package final class Hub {
             let exchange = RemoteExchange(id, hub: self, buyerHost: question.buyerHost)
             exchanges[id] = exchange
             answer(question, exchange)
-        case .abandon(let id), .cutSlowBuyer(let id):
-            if case .cutSlowBuyer = message { coordinator.metrics.slowBuyersDropped += 1 }
-            guard let exchange = exchanges.removeValue(forKey: id) else { return }
-            exchange.abandoned()
+        case .abandon(let id):
+            exchanges.removeValue(forKey: id)?.abandoned()
+            coordinator.drainProgressed()
+        case .cutSlowBuyer(let id):
+            // The relay counts it, unless it had all of the answer before the front noticed.
+            if exchanges.removeValue(forKey: id)?.cutAsSlow() != true { coordinator.metrics.slowBuyersDropped += 1 }
             coordinator.drainProgressed()
         }
     }
@@ -56,9 +58,26 @@ package final class Hub {
 
     // MARK: From the exchanges
 
+    /// Whether the front may be sent `byteCount` more; false while it is too far behind.
+    @inline(__always)
+    func hasRoom(for byteCount: Int, to front: Int) -> Bool {
+        let limit = coordinator.settings.limits.frontBacklogByteCount
+        if outboxes[front].knownBacklog + byteCount <= limit { return true }
+        outboxes[front].learn(from: links[front])
+        if outboxes[front].knownBacklog + byteCount <= limit { return true }
+        coordinator.metrics.frontBacklogDrops += 1
+        return false
+    }
+
+    /// Bytes that the fronts have not taken yet.
+    var backlogByteCount: Int {
+        for front in outboxes.indices { outboxes[front].learn(from: links[front]) }
+        return outboxes.reduce(0) { $0 + $1.knownBacklog }
+    }
+
     @inline(__always)
     func add(to front: Int, _ body: (inout HubBatch) -> Void) {
-        body(&batches[front])
+        body(&outboxes[front].batch)
         guard !sendIsScheduled else { return }
         sendIsScheduled = true
         _ = coordinator.environment.schedule(at: coordinator.environment.now) { [unowned self] in sendBatches() }
@@ -71,10 +90,28 @@ package final class Hub {
 
     private func sendBatches() {
         sendIsScheduled = false
-        for front in batches.indices where !batches[front].messages.isEmpty {
-            var batch = HubBatch()
-            swap(&batch, &batches[front])
-            send(front, batch)
+        for front in outboxes.indices where !outboxes[front].batch.messages.isEmpty {
+            send(front, outboxes[front].takeBatch())
+        }
+    }
+
+    /// What goes to one front.
+    private struct Outbox {
+        var batch = HubBatch()
+        /// Of batches that were sent and, when last looked, not taken.
+        private var sentByteCount = 0
+        private var takenByteCount = 0
+
+        /// No less than what is on its way.
+        var knownBacklog: Int { sentByteCount &- takenByteCount + batch.byteCount }
+
+        mutating func learn(from link: FrontLink) { takenByteCount = link.takenByteCount }
+
+        mutating func takeBatch() -> HubBatch {
+            sentByteCount &+= batch.byteCount
+            var taken = HubBatch()
+            swap(&taken, &batch)
+            return taken
         }
     }
 }

@@ -3,12 +3,18 @@ import Primitives
 
 /// The hub's stand-in for a buyer's connection on a front.
 final class RemoteExchange: Exchange {
-    private enum State { case pending, streaming, over }
+    private enum State {
+        case pending
+        case streaming
+        /// A part was left out, since the front is too far behind: what has begun can only be aborted.
+        case broken
+        case over
+    }
 
     weak var owner: (any ExchangeOwner)?
     let buyerHost: String
-    /// The front sees how much waits, and says so by ``FrontMessage/cutSlowBuyer(_:)``.
-    var waitingByteCount: Int { 0 }
+    /// The front sees how much waits, and says so by ``FrontMessage/cutSlowBuyer(_:)``; here only the way there counts.
+    var waitingByteCount: Int { state == .broken ? .max : 0 }
 
     private let id: ExchangeID
     private unowned let hub: Hub
@@ -22,6 +28,7 @@ final class RemoteExchange: Exchange {
 
     func respond(status: Int, fields: ResponseFields, body: ByteView) {
         guard case .pending = state else { return }
+        guard hub.hasRoom(for: body.count, to: id.front) else { return abort() }
         hub.add(to: id.front) { batch in
             let range = batch.append(body)
             batch.messages.append(.respond(id.number, status: status, fields, body: range))
@@ -43,6 +50,10 @@ final class RemoteExchange: Exchange {
 
     func stream(_ data: ByteView) {
         guard case .streaming = state else { return }
+        guard hub.hasRoom(for: data.count, to: id.front) else {
+            state = .broken
+            return
+        }
         hub.add(to: id.front) { batch in
             let range = batch.append(data)
             batch.messages.append(.chunk(id.number, range))
@@ -50,9 +61,13 @@ final class RemoteExchange: Exchange {
     }
 
     func endStream() {
-        guard case .streaming = state else { return }
-        hub.add(to: id.front) { $0.messages.append(.end(id.number)) }
-        finish()
+        switch state {
+        case .streaming:
+            hub.add(to: id.front) { $0.messages.append(.end(id.number)) }
+            finish()
+        case .broken: abort()
+        case .pending, .over: break
+        }
     }
 
     func abort() {
@@ -67,10 +82,20 @@ final class RemoteExchange: Exchange {
         hub.finished(id)
     }
 
-    func abandoned() {
+    // MARK: From the front
+
+    func abandoned() { takeOwner()?.exchangeAbandoned() }
+
+    /// Whether there was somebody to tell.
+    func cutAsSlow() -> Bool {
+        guard let owner = takeOwner() else { return false }
+        owner.exchangeCutAsSlow()
+        return true
+    }
+
+    private func takeOwner() -> (any ExchangeOwner)? {
         state = .over
-        let last = owner
-        owner = nil
-        last?.exchangeAbandoned()
+        defer { owner = nil }
+        return owner
     }
 }

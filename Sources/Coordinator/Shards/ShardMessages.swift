@@ -38,6 +38,9 @@ package struct HubBatch: Sendable {
     /// What the ranges mean.
     package var bytes: [UInt8] = []
 
+    /// Memory that it takes, near enough.
+    var byteCount: Int { bytes.count + messages.count * MemoryLayout<Message>.stride }
+
     mutating func append(_ view: ByteView) -> Range<Int> {
         let start = bytes.count
         bytes.append(contentsOf: view.buffer)
