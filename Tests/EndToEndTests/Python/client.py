@@ -125,6 +125,11 @@ def leaves(base_url):
     print("left", flush=True)
 
 
+def say(line):
+    """In one piece: print() writes the line break apart, and another thread's line may come between."""
+    print(line + "\n", end="", flush=True)
+
+
 def holds_streams(base_url, count):
     """Opens streams at the same time and reads all of them to the end."""
     api = client(base_url)
@@ -138,11 +143,11 @@ def holds_streams(base_url, count):
             stream = api.chat.completions.create(model=model, messages=MESSAGES, stream=True, max_tokens=80, seed=number)
             for chunk in stream:
                 if chunk.choices[0].delta.content and first:
-                    print(f"streaming {number}", flush=True)
+                    say(f"streaming {number}")
                     first = False
                 reason = chunk.choices[0].finish_reason or reason
             assert reason in ("stop", "length"), reason
-            print(f"complete {number}", flush=True)
+            say(f"complete {number}")
         except Exception as error:  # a thread's failure is the process's
             failures.append(error)
 
