@@ -17,8 +17,9 @@ package protocol Environment: AnyObject {
     /// Fills `target` from a cryptographic source (in the simulator: from the seed).
     func fillRandom(_ target: UnsafeMutableRawBufferPointer)
 
-    /// Keeps a record for people to read. Never blocks.
-    func log(_ record: LogRecord)
+    /// Keeps a record for people to read. Never blocks. `fields` is called at most once, before this returns, and not
+    /// at all when the record is not kept: below the level, or one of too many.
+    func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)])
 
     /// Gathered when asked for, which may cost some system calls.
     var statistics: DriverStatistics { get }
@@ -27,10 +28,19 @@ package protocol Environment: AnyObject {
 extension Environment {
     package var statistics: DriverStatistics { DriverStatistics() }
 
+    package func log(_ record: LogRecord) { log(record.level, record.event) { record.fields } }
+
     package func randomID() -> UniqueID {
         var words: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &words) { fillRandom($0) }
         return UniqueID(randomHigh: words.0, randomLow: words.1)
+    }
+
+    /// Random too, but sorted by the time of its making: what is indexed by it is appended to, not scattered.
+    package func timeOrderedID() -> UniqueID {
+        var words: (UInt64, UInt64) = (0, 0)
+        withUnsafeMutableBytes(of: &words) { fillRandom($0) }
+        return UniqueID(time: wallTime, randomHigh: words.0, randomLow: words.1)
     }
 }
 

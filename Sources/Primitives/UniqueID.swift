@@ -14,6 +14,13 @@ public struct UniqueID: Hashable, Sendable {
         low = randomLow & ~(0xC000 << 48) | 0x8000 << 48
     }
 
+    /// A version 7 UUID: 48 bits of time before 74 random ones, so that ids sort by when they were made.
+    public init(time: WallTime, randomHigh: UInt64, randomLow: UInt64) {
+        let milliseconds = UInt64(max(time.nanoseconds, 0)) / 1_000_000
+        high = milliseconds << 16 | 0x7000 | randomHigh & 0xFFF
+        low = randomLow & ~(0xC000 << 48) | 0x8000 << 48
+    }
+
     public static let textByteCount = 36
 
     /// Reads the 36-byte form; upper-case digits are accepted.
@@ -31,14 +38,26 @@ public struct UniqueID: Hashable, Sendable {
         self.init(high: first << 32 | second, low: third << 32 | fourth)
     }
 
-    public var text: String {
-        var queue = ByteQueue()
-        append(to: &queue)
-        return queue.view.string
+    public var text: String { text(after: "") }
+
+    /// `prefix` and the 36 digits, in one allocation.
+    public func text(after prefix: StaticString) -> String {
+        let prefixByteCount = prefix.utf8CodeUnitCount
+        return String(unsafeUninitializedCapacity: prefixByteCount + Self.textByteCount) { target in
+            guard let base = target.baseAddress else { return 0 }
+            base.initialize(from: prefix.utf8Start, count: prefixByteCount)
+            write(to: UnsafeMutableRawPointer(base + prefixByteCount))
+            return prefixByteCount + Self.textByteCount
+        }
     }
 
     public func append(to queue: inout ByteQueue) {
-        let target = UnsafeMutableRawPointer(queue.reserve(Self.textByteCount))
+        write(to: UnsafeMutableRawPointer(queue.reserve(Self.textByteCount)))
+        queue.commit(Self.textByteCount)
+    }
+
+    /// Fills ``textByteCount`` bytes.
+    private func write(to target: UnsafeMutableRawPointer) {
         func put(_ digits: UInt64, _ offset: Int) {
             target.storeBytes(of: digits.littleEndian, toByteOffset: offset, as: UInt64.self)
         }
@@ -55,7 +74,6 @@ public struct UniqueID: Hashable, Sendable {
         put(half: third >> 32, 24)
         put(hexadecimalDigits(low), 28)
         for offset in [8, 13, 18, 23] { target.storeBytes(of: 0x2D, toByteOffset: offset, as: UInt8.self) }
-        queue.commit(Self.textByteCount)
     }
 }
 

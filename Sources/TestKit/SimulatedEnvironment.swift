@@ -50,7 +50,10 @@ package final class SimulatedEnvironment: Environment {
         for index in target.indices { target[index] = UInt8(truncatingIfNeeded: random.next()) }
     }
 
-    package func log(_ record: LogRecord) {
+    package func log(
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]
+    ) {
+        let record = LogRecord(level, event, fields())
         onLog?(record)
         guard keptLogRecordCount > 0 else { return }
         logRecords.append(record)

@@ -7,13 +7,15 @@ struct LogRateLimiter {
     static let window = Duration.seconds(1)
 
     private struct Window {
+        let event: StaticString
         var end: MonotonicInstant
         var count = 0
         var suppressedCount = 0
     }
 
     let recordsPerSecond: Int
-    private var windows: [String: Window] = [:]
+    /// By where the name stands in the program: a name is written down once, and hashing it again and again costs.
+    private var windows: [UnsafePointer<UInt8>: Window] = [:]
     private var suppressedEventCount = 0
     /// No window with something to report ends earlier.
     private var earliestEnd = MonotonicInstant.distantFuture
@@ -24,9 +26,8 @@ struct LogRateLimiter {
     var hasSuppressed: Bool { suppressedEventCount > 0 }
 
     mutating func admits(_ event: StaticString, now: MonotonicInstant) -> Bool {
-        let name = String(describing: event)
-        var window = windows[name] ?? Window(end: now + Self.window)
-        if window.end <= now, window.suppressedCount == 0 { window = Window(end: now + Self.window) }
+        var window = windows[event.utf8Start] ?? Window(event: event, end: now + Self.window)
+        if window.end <= now, window.suppressedCount == 0 { window = Window(event: event, end: now + Self.window) }
         let isAdmitted = window.count < recordsPerSecond
         if isAdmitted {
             window.count += 1
@@ -37,7 +38,7 @@ struct LogRateLimiter {
             }
             window.suppressedCount += 1
         }
-        windows[name] = window
+        windows[event.utf8Start] = window
         return isAdmitted
     }
 
@@ -53,17 +54,20 @@ struct LogRateLimiter {
     private mutating func take(_ isDue: (MonotonicInstant) -> Bool) -> [LogRecord] {
         var records: [LogRecord] = []
         earliestEnd = .distantFuture
-        for (name, window) in windows.sorted(by: { $0.key < $1.key }) where window.suppressedCount > 0 {
+        for (key, window) in windows where window.suppressedCount > 0 {
             guard isDue(window.end) else {
                 earliestEnd = min(earliestEnd, window.end)
                 continue
             }
-            windows[name] = nil
+            windows[key] = nil
             suppressedEventCount -= 1
             records.append(
                 LogRecord(
                     .warn, "log_records_suppressed",
-                    [("suppressed_event", .string(name)), ("suppressed", .int(window.suppressedCount))]))
+                    [
+                        ("suppressed_event", .string(window.event.description)),
+                        ("suppressed", .int(window.suppressedCount)),
+                    ]))
         }
         return records
     }

@@ -12,12 +12,12 @@ import Primitives
 
 /// Writes log records as lines to a descriptor, on a thread of its own.
 ///
-///     any thread:     write ─▶ bounded queue      full: the record is counted and dropped, nobody waits
-///     writer thread:  queue ─▶ rate limit ─▶ format ─▶ write(2), which may block
+///     any thread:     rate limit ─▶ bounded queue      full: the record is counted and dropped, nobody waits
+///     writer thread:  queue ─▶ format ─▶ write(2), which may block
 ///
 /// Must be stopped: until then its thread keeps it alive.
 package final class LogWriter: LogSink, @unchecked Sendable {
-    // Safe to share: `state` is touched under `mutex` only, `output` and `limiter` by the writer's thread only.
+    // Safe to share: `state` is touched under `mutex` only, `output` by the writer's thread only.
 
     package struct Settings: Sendable {
         /// Records below are not kept.
@@ -34,33 +34,56 @@ package final class LogWriter: LogSink, @unchecked Sendable {
     private struct Entry {
         let record: LogRecord
         let time: WallTime
-        let instant: MonotonicInstant
     }
 
     private enum Life { case running, stopping, stopped }
     private struct State {
         var queue: [Entry] = []
+        var limiter: LogRateLimiter
         /// Not reported in a line yet.
         var droppedCount = 0
         var droppedInAll: UInt64 = 0
         var isIdle = false
         var life = Life.running
         var thread: LoopThread?
+
+        var hasWork: Bool {
+            if case .running = life { return !queue.isEmpty || droppedCount > 0 }
+            return true
+        }
+
+        mutating func takeWork(now: MonotonicInstant) -> Work {
+            var work = Work(entries: queue, droppedCount: droppedCount)
+            queue.removeAll(keepingCapacity: true)
+            droppedCount = 0
+            if case .stopping = life {
+                life = .stopped
+                work.isLast = true
+            }
+            work.summaries = work.isLast ? limiter.takeAll() : limiter.takeEnded(now: now)
+            return work
+        }
+    }
+
+    private struct Work {
+        var entries: [Entry]
+        var droppedCount: Int
+        var summaries: [LogRecord] = []
+        var isLast = false
     }
 
     private let descriptor: Int32
     private let settings: Settings
     private let mutex = UnsafeMutablePointer<uv_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<uv_cond_t>.allocate(capacity: 1)
-    private var state = State()
+    private var state: State
     private var output = ByteQueue()
-    private var limiter: LogRateLimiter
 
     /// Writes to `descriptor`, which stays the caller's.
     package init(descriptor: Int32 = 2, settings: Settings = Settings()) throws(ShardError) {
         self.descriptor = descriptor
         self.settings = settings
-        limiter = LogRateLimiter(recordsPerSecond: settings.recordsPerSecond)
+        state = State(limiter: LogRateLimiter(recordsPerSecond: settings.recordsPerSecond))
         let codes = (uv_mutex_init(mutex), uv_cond_init(changed))
         guard codes == (0, 0) else { throw ShardError(step: .thread, code: min(codes.0, codes.1)) }
         ignoreBrokenPipeSignal()
@@ -75,6 +98,7 @@ package final class LogWriter: LogSink, @unchecked Sendable {
         mutex.deallocate()
     }
 
+    /// `body` must not wait: an access to the state that lasts over a wait is one that the others do not see.
     private func withState<Result>(_ body: (inout State) -> Result) -> Result {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
@@ -83,19 +107,39 @@ package final class LogWriter: LogSink, @unchecked Sendable {
 
     // MARK: Any thread
 
-    package func write(_ record: LogRecord) {
-        guard record.level >= settings.minimumLevel else { return }
-        let entry = Entry(record: record, time: currentWallTime(), instant: currentInstant())
+    package func write(
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]
+    ) {
+        guard level >= settings.minimumLevel, isAdmitted(event) else { return }
+        let entry = Entry(record: LogRecord(level, event, fields()), time: currentWallTime())
         withState { state in
             guard case .running = state.life else { return }
-            guard state.queue.count < settings.queueLimit else {
-                state.droppedCount += 1
-                state.droppedInAll += 1
-                return
-            }
-            state.queue.append(entry)
-            if state.isIdle { uv_cond_signal(changed) }
+            add(entry, to: &state)
         }
+    }
+
+    /// False for one record too many of its event; it is counted.
+    private func isAdmitted(_ event: StaticString) -> Bool {
+        let now = currentInstant()
+        return withState { state in
+            guard case .running = state.life else { return false }
+            let ended = state.limiter.takeEnded(now: now)
+            if !ended.isEmpty {
+                let time = currentWallTime()
+                for summary in ended { add(Entry(record: summary, time: time), to: &state) }
+            }
+            return state.limiter.admits(event, now: now)
+        }
+    }
+
+    private func add(_ entry: Entry, to state: inout State) {
+        guard state.queue.count < settings.queueLimit else {
+            state.droppedCount += 1
+            state.droppedInAll += 1
+            return
+        }
+        state.queue.append(entry)
+        if state.isIdle { uv_cond_signal(changed) }
     }
 
     package var droppedRecordCount: UInt64 { withState { $0.droppedInAll } }
@@ -115,46 +159,31 @@ package final class LogWriter: LogSink, @unchecked Sendable {
     // MARK: The writer's thread
 
     private func run() {
-        var entries: [Entry] = []
         while true {
-            let (dropped, isLast) = take(&entries)
-            for entry in entries { append(entry) }
-            entries.removeAll(keepingCapacity: true)
-            let now = currentInstant()
-            for summary in isLast ? limiter.takeAll() : limiter.takeEnded(now: now) {
-                append(summary, currentWallTime())
-            }
-            if dropped > 0 {
-                append(LogRecord(.warn, "log_records_dropped", [("count", .int(dropped))]), currentWallTime())
+            waitForWork()
+            let work = withState { $0.takeWork(now: currentInstant()) }
+            for entry in work.entries { append(entry.record, entry.time) }
+            for summary in work.summaries { append(summary, currentWallTime()) }
+            if work.droppedCount > 0 {
+                append(LogRecord(.warn, "log_records_dropped", [("count", .int(work.droppedCount))]), currentWallTime())
             }
             flush()
-            if isLast { return }
+            if work.isLast { return }
         }
     }
 
-    /// Waits for records, or until a summary is due.
-    private func take(_ entries: inout [Entry]) -> (droppedCount: Int, isLast: Bool) {
-        withState { state in
-            if state.queue.isEmpty, state.droppedCount == 0, case .running = state.life {
-                state.isIdle = true
-                if limiter.hasSuppressed {
-                    _ = uv_cond_timedwait(changed, mutex, UInt64(LogRateLimiter.window.inNanoseconds))
-                } else {
-                    uv_cond_wait(changed, mutex)
-                }
-                state.isIdle = false
-            }
-            swap(&entries, &state.queue)
-            defer { state.droppedCount = 0 }
-            guard case .stopping = state.life else { return (state.droppedCount, false) }
-            state.life = .stopped
-            return (state.droppedCount, true)
+    /// Returns when there is something to write, or a summary may be due.
+    private func waitForWork() {
+        uv_mutex_lock(mutex)
+        defer { uv_mutex_unlock(mutex) }
+        guard !state.hasWork else { return }
+        state.isIdle = true
+        if state.limiter.hasSuppressed {
+            _ = uv_cond_timedwait(changed, mutex, UInt64(LogRateLimiter.window.inNanoseconds))
+        } else {
+            uv_cond_wait(changed, mutex)
         }
-    }
-
-    private func append(_ entry: Entry) {
-        for summary in limiter.takeEnded(now: entry.instant) { append(summary, entry.time) }
-        if limiter.admits(entry.record.event, now: entry.instant) { append(entry.record, entry.time) }
+        state.isIdle = false
     }
 
     private func append(_ record: LogRecord, _ time: WallTime) {

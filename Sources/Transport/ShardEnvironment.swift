@@ -31,6 +31,7 @@ package final class ShardEnvironment: Environment {
     /// Where TLS puts what it decrypts; made when the first TLS connection needs it.
     private var plaintextBuffer: UnsafeMutablePointer<UInt8>?
 
+    private var randomReserve = RandomReserve()
     /// Nanoseconds of the current turn; 0 when not read yet.
     private var turnTime: Int64 = 0
     var timers = TimerQueue<TimerPayload>()
@@ -94,14 +95,13 @@ package final class ShardEnvironment: Environment {
 
     package func cancel(_ timer: TimerID) { timers.cancel(timer) }
 
-    package func fillRandom(_ target: UnsafeMutableRawBufferPointer) {
-        guard target.count > 0 else { return }
-        let code = uv_random(nil, nil, target.baseAddress, target.count, 0, nil)
-        // Going on without randomness would make ids and keys that can be guessed.
-        guard code == 0 else { fatalError("the system gives no random bytes: \(systemMessage(code))") }
-    }
+    package func fillRandom(_ target: UnsafeMutableRawBufferPointer) { randomReserve.fill(target) }
 
-    package func log(_ record: LogRecord) { logSink.write(record) }
+    package func log(
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]
+    ) {
+        logSink.write(level, event, fields)
+    }
 
     package var statistics: DriverStatistics {
         var statistics = counted

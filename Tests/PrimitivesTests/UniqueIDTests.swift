@@ -18,6 +18,17 @@ import Testing
         #expect(UniqueID(randomHigh: 0, randomLow: 0).text == "00000000-0000-4000-8000-000000000000")
     }
 
+    @Test func timeOrderedOnesAreVersion7() {
+        let time = WallTime(nanoseconds: 0x0123_4567_89AB * 1_000_000 + 999_999)
+        #expect(
+            UniqueID(time: time, randomHigh: .max, randomLow: .max).text == "01234567-89ab-7fff-bfff-ffffffffffff")
+        #expect(UniqueID(time: time, randomHigh: 0, randomLow: 0).text == "01234567-89ab-7000-8000-000000000000")
+        let later = UniqueID(time: time + .milliseconds(1), randomHigh: 0, randomLow: 0)
+        #expect(UniqueID(time: time, randomHigh: .max, randomLow: .max).text < later.text)
+        let beforeEpoch = UniqueID(time: WallTime(nanoseconds: -1), randomHigh: 0, randomLow: 0)
+        #expect(beforeEpoch.text == "00000000-0000-7000-8000-000000000000")
+    }
+
     @Test func acceptsHexadecimalDigitsOnly() {
         let text = Array("01234567-89ab-cdef-fedc-ba9876543210".utf8)
         for position in text.indices {

@@ -173,8 +173,8 @@ import Testing
 final class CollectingLog: LogSink {
     let journal = Journal<String>()
     var droppedRecordCount: UInt64 { 0 }
-    func write(_ record: LogRecord) {
-        let fields = record.fields.map { "\($0.0)=\($0.1)" }.joined(separator: " ")
-        journal.add("\(record.event) \(fields)")
+    func write(_ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]) {
+        let fields = fields().map { "\($0.0)=\($0.1)" }.joined(separator: " ")
+        journal.add("\(event) \(fields)")
     }
 }
