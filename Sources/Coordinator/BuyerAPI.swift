@@ -7,7 +7,7 @@ import ProviderProtocol
 
 /// The OpenAI-compatible listener: models and chat completions (docs/protocol.md, sections 7 to 9).
 final class BuyerAPI: HTTPService {
-    private unowned let coordinator: Coordinator
+    private let coordinator: Coordinator
 
     init(coordinator: Coordinator) { self.coordinator = coordinator }
 

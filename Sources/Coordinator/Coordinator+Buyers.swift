@@ -24,14 +24,13 @@ extension Coordinator {
             }
             session = chosen
         } catch {
-            let id = RequestID(environment.randomID())
+            let id = RequestID(environment.timeOrderedID())
             requestRefused(error, chat, id)
             recordRefusal(error, of: chat, id, wish, from: exchange.buyerHost)
             exchange.respond(with: error, to: id)
             return
         }
-        let random = environment.randomID()
-        let id = RequestID(index: requests.reserveIndex(), random: (random.high, random.low))
+        let id = RequestID(environment.timeOrderedID(), index: requests.reserveIndex())
         let relay = Relay(
             id: id, chat: chat, wish: wish, body: body, session: session, exchange: exchange, coordinator: self)
         requests.insert(relay)

@@ -78,16 +78,18 @@ package final class Coordinator {
 
     // MARK: Connections
 
-    /// Takes buyers' connections.
-    package private(set) lazy var buyerAcceptor: any ConnectionAcceptor = Acceptor(
-        coordinator: self, service: BuyerAPI(coordinator: self))
+    /// Takes buyers' connections. Made anew each time: an acceptor belongs to a listener, and keeps the coordinator.
+    package var buyerAcceptor: any ConnectionAcceptor {
+        Acceptor(coordinator: self, service: BuyerAPI(coordinator: self))
+    }
 
     /// Takes providers' and operators' connections.
-    package private(set) lazy var providerAcceptor: any ConnectionAcceptor = Acceptor(
-        coordinator: self, service: ProviderAPI(coordinator: self))
+    package var providerAcceptor: any ConnectionAcceptor {
+        Acceptor(coordinator: self, service: ProviderAPI(coordinator: self))
+    }
 
     private final class Acceptor: ConnectionAcceptor {
-        private unowned let coordinator: Coordinator
+        private let coordinator: Coordinator
         private let service: any HTTPService
 
         init(coordinator: Coordinator, service: any HTTPService) {
@@ -327,7 +329,10 @@ package final class Coordinator {
 
     // MARK: Log
 
-    func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: [(StaticString, LogRecord.Value)]) {
-        environment.log(LogRecord(level, event, fields))
+    func log(
+        _ level: LogRecord.Level, _ event: StaticString,
+        _ fields: @autoclosure () -> [(StaticString, LogRecord.Value)]
+    ) {
+        environment.log(level, event, fields)
     }
 }

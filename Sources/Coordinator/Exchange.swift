@@ -5,7 +5,7 @@ import ProviderProtocol
 /// The buyer's end of one request: where its answer goes. Either the buyer's own connection, or, when that lives on
 /// another shard, the way there.
 protocol Exchange: AnyObject {
-    /// Set by whoever works on the answer, for as long as it does.
+    /// Set by whoever works on the answer, for as long as it does: the two hold each other until then.
     var owner: (any ExchangeOwner)? { get set }
     /// Where the buyer is, for the request log.
     var buyerHost: String { get }

@@ -33,7 +33,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     }
 
     let connection: any Connection
-    private unowned let coordinator: Coordinator
+    private let coordinator: Coordinator
     private let service: any HTTPService
     private var decoder: RequestDecoder
     private var writer: StreamWriter
@@ -44,7 +44,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     private var readingIsPaused = false
     private var isDecoding = false
     /// Set by the service for as long as it works on an answer.
-    weak var owner: (any ExchangeOwner)?
+    var owner: (any ExchangeOwner)?
     let acceptedNumber: UInt64
 
     init(
@@ -64,7 +64,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
 
     private var now: MonotonicInstant { coordinator.environment.now }
 
-    var buyerHost: String { connection.peer.host }
+    private(set) lazy var buyerHost = connection.peer.host
 
     /// Bytes that the peer has not taken yet, without the batch in the kernel's hands.
     var waitingByteCount: Int { writer.queue.count }

@@ -9,7 +9,7 @@ import WebSocketCodec
 /// The listener of providers and operators: the WebSocket upgrade, health, the pool, and orders (docs/protocol.md, sections 3
 /// and 10).
 final class ProviderAPI: HTTPService {
-    private unowned let coordinator: Coordinator
+    private let coordinator: Coordinator
 
     init(coordinator: Coordinator) { self.coordinator = coordinator }
 

@@ -39,7 +39,7 @@ final class ProviderSession: ConnectionHandler {
     /// What a session of version 2 has besides; nil for one in the clear.
     private(set) var leg: ProviderLeg?
     let connection: any Connection
-    unowned let coordinator: Coordinator
+    let coordinator: Coordinator
     private var decoder: FrameDecoder
     private(set) var writer: FrameWriter
     var state: State
@@ -301,9 +301,9 @@ final class ProviderSession: ConnectionHandler {
     func probe(within limit: Duration) {
         guard pingProbe == nil else { return }
         sendPing()
-        pingProbe = coordinator.environment.schedule(at: now + limit) { [weak self] in
-            self?.pingProbe = nil
-            self?.cut()
+        pingProbe = coordinator.environment.schedule(at: now + limit) { [self] in
+            pingProbe = nil
+            cut()
         }
     }
 

@@ -14,7 +14,8 @@ final class Relay: ExchangeOwner, ForwardReply {
     /// Where this request stands in its session's list; kept by the session.
     var positionInSession = 0
 
-    private unowned let coordinator: Coordinator
+    /// Not a cycle for long: what ends takes itself off the coordinator's lists.
+    private let coordinator: Coordinator
     private var exchange: (any Exchange)?
     private var machine: RelayMachine
     private var timer: TimerID?

@@ -7,7 +7,7 @@ final class WaitingRequest: ExchangeOwner {
     let wish: RouteWish
     let exchange: any Exchange
     private var body: HeldBody?
-    private unowned let coordinator: Coordinator
+    private let coordinator: Coordinator
 
     init(
         _ chat: ChatRequest, _ wish: RouteWish, body: consuming HeldBody, exchange: any Exchange,

@@ -17,7 +17,7 @@ package import Primitives
 ///
 /// Each returned ``PoolAction`` is carried out in the order given. A stale handle is harmless everywhere. Nothing here
 /// costs more than O(log n) but the listings (``entries``, ``models``), which are O(n).
-package struct ProviderPool: Sendable {
+package struct ProviderPool: ~Copyable, Sendable {
     struct Place: Sendable {
         var generation: UInt32 = 1
         var entry: PoolEntry?
@@ -58,10 +58,10 @@ package struct ProviderPool: Sendable {
     }
 
     /// By `assigned_id`, while the session lives.
-    package func handle(session: UniqueID) -> EntryHandle? { placesBySession[session].map(handle(at:)) }
+    package func handle(session: UniqueID) -> EntryHandle? { placesBySession[session].map { handle(at: $0) } }
 
     /// By `provider_id`, also in the grace period.
-    package func handle(provider: String) -> EntryHandle? { placesByProvider[provider].map(handle(at:)) }
+    package func handle(provider: String) -> EntryHandle? { placesByProvider[provider].map { handle(at: $0) } }
 
     package func standing(of providerID: String) -> ProviderStanding { admission.standing(of: providerID) }
 

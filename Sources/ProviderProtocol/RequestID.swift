@@ -3,7 +3,7 @@ package import Primitives
 /// Names one request towards one provider: `req-` and a UUID (docs/protocol.md section 5).
 ///
 /// The low 24 bits of the UUID's low word are a slot of the table that holds the request, so that a chunk finds its
-/// request without hashing. The other bits are random: the table must compare the whole id with the one that the slot
+/// request without hashing. Of the other bits enough are random that none can be guessed: the table must compare the whole id with the one that the slot
 /// holds, since a provider may send any.
 package struct RequestID: Hashable, Sendable {
     /// Slots that an index can name.
@@ -16,10 +16,9 @@ package struct RequestID: Hashable, Sendable {
 
     package init(_ uniqueID: UniqueID) { self.uniqueID = uniqueID }
 
-    /// `index` beyond 24 bits is cut.
-    package init(index: UInt32, random: (high: UInt64, low: UInt64)) {
-        let low = random.low & ~0xFF_FFFF | UInt64(index & 0xFF_FFFF)
-        uniqueID = UniqueID(randomHigh: random.high, randomLow: low)
+    /// `uniqueID` with the index in its last bits. `index` beyond 24 bits is cut.
+    package init(_ uniqueID: UniqueID, index: UInt32) {
+        self.uniqueID = UniqueID(high: uniqueID.high, low: uniqueID.low & ~0xFF_FFFF | UInt64(index & 0xFF_FFFF))
     }
 
     /// nil unless `text` is `req-` and a UUID.
@@ -47,5 +46,5 @@ package struct RequestID: Hashable, Sendable {
         return try body(queue.view)
     }
 
-    package var text: String { "req-" + uniqueID.text }
+    package var text: String { uniqueID.text(after: "req-") }
 }

@@ -65,8 +65,16 @@ struct OpenStore {
                     try writer.writeSnapshot(snapshot.json, at: snapshot.time)
                 }
             }
+            var served: [String: RecordWriter.Served] = [:]
             for request in requests {
-                try attempt { () throws(DatabaseError) in try writer.write(request) }
+                try attempt { () throws(DatabaseError) in
+                    try writer.write(request)
+                    guard request.status == 200, let providerID = request.providerID else { return }
+                    served[providerID, default: RecordWriter.Served()].count(request)
+                }
+            }
+            for (providerID, served) in served {
+                try attempt { () throws(DatabaseError) in try writer.write(served, by: providerID) }
             }
         }
     }

@@ -13,6 +13,18 @@ final class RecordWriter {
     private let markTokenUsed: Statement
     private let insertSnapshot: Statement
 
+    /// What one provider has served within a batch.
+    struct Served {
+        private(set) var requestCount = 0
+        private(set) var tokenCount = 0
+
+        mutating func count(_ record: RequestRecord) {
+            requestCount += 1
+            // A provider says how many; the sum of such numbers must stay one.
+            tokenCount += min(max(record.totalTokens ?? 0, 0), 1 << 32)
+        }
+    }
+
     init(_ database: Database) throws(DatabaseError) {
         insertRequest = try database.prepare(
             """
@@ -23,8 +35,8 @@ final class RecordWriter {
             """)
         countServed = try database.prepare(
             """
-            UPDATE provisional_providers SET total_requests_served = total_requests_served + 1,
-                total_tokens_served = total_tokens_served + ?2
+            UPDATE provisional_providers SET total_requests_served = total_requests_served + ?2,
+                total_tokens_served = total_tokens_served + ?3
             WHERE provider_id = ?1
             """)
         upsertSighting = try database.prepare(
@@ -71,10 +83,12 @@ final class RecordWriter {
         try insertRequest.bind(15, record.wantedProvider)
         try insertRequest.bind(16, record.isRetried ? 1 : 0)
         try insertRequest.run()
-        guard record.status == 200, let providerID = record.providerID else { return }
+    }
+
+    func write(_ served: Served, by providerID: String) throws(DatabaseError) {
         try countServed.bind(1, providerID)
-        // A provider says how many; the sum of such numbers must stay one.
-        try countServed.bind(2, min(max(record.totalTokens ?? 0, 0), 1 << 32))
+        try countServed.bind(2, served.requestCount)
+        try countServed.bind(3, served.tokenCount)
         try countServed.run()
     }
 

@@ -28,7 +28,7 @@ import Testing
         var free: Int { max(0, maximum - active - foreign) }
     }
 
-    struct World {
+    struct World: ~Copyable {
         var fixture: Fixture
         var random: SeededRandom
         var mirrors: [Mirror] = []

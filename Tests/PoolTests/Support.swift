@@ -17,7 +17,7 @@ extension ProviderProfile {
 func at(_ seconds: Double) -> MonotonicInstant { MonotonicInstant(nanoseconds: Int64(seconds * 1e9)) }
 
 /// A pool whose ids named `p…` are pinned, with shorthands for what tests do all the time.
-struct Fixture {
+struct Fixture: ~Copyable {
     var pool: ProviderPool
     var now = MonotonicInstant.zero
     var lastSession: UInt64 = 0

@@ -104,14 +104,14 @@ import Testing
     @Test func requestIDsCarryAnIndex() {
         var random = SeededRandom(seed: 1)
         for index: UInt32 in [0, 1, 0xFF_FFFF, 0x12_3456] {
-            let id = RequestID(index: index, random: (random.next(), random.next()))
+            let id = RequestID(UniqueID(randomHigh: random.next(), randomLow: random.next()), index: index)
             #expect(id.index == Int(index))
             #expect(id.text.count == RequestID.textByteCount)
             // Version 4, variant 10: still a UUID.
             #expect(Array(id.text)[4 + 14] == "4" && "89ab".contains(Array(id.text)[4 + 19]))
             #expect(withByteView(id.text) { RequestID($0) } == id)
         }
-        #expect(RequestID(index: .max, random: (0, 0)).index == 0xFF_FFFF)
+        #expect(RequestID(UniqueID(high: 0, low: 0), index: .max).index == 0xFF_FFFF)
         for text in [
             "", "req-", "01234567-89ab-4cde-8f01-23456789abcd", "req_01234567-89ab-4cde-8f01-23456789abcd",
             "req-01234567-89ab-4cde-8f01-23456789abcg", "req-01234567-89ab-4cde-8f01-23456789abcd ",

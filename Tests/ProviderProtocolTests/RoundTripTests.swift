@@ -54,7 +54,7 @@ import Testing
     }
 
     @Test func coordinatorWritesWithItsOwnRequestIDs() throws {
-        let id = RequestID(index: 0x12_3456, random: (1, 2))
+        let id = RequestID(UniqueID(high: 1, low: 2), index: 0x12_3456)
         let parser = JSONParser()
         var queue = ByteQueue()
         CoordinatorMessage.inferenceRequest(

@@ -11,7 +11,7 @@ final class RemoteExchange: Exchange {
         case over
     }
 
-    weak var owner: (any ExchangeOwner)?
+    var owner: (any ExchangeOwner)?
     let buyerHost: String
     /// The front sees how much waits, and says so by ``FrontMessage/cutSlowBuyer(_:)``; here only the way there counts.
     var waitingByteCount: Int { state == .broken ? .max : 0 }
