@@ -37,7 +37,7 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int,
                         help="how often each system runs each workload (default 3; with --quick 1)")
-    parser.add_argument("--workloads", help="comma-separated keys, for example a,b,c (g, i and curve name families)")
+    parser.add_argument("--workloads", help="comma-separated keys, for example a,b,c (g, i, s and curve name families)")
     parser.add_argument("--systems", default=f"{TRUNKLINE},{NGINX},{HAPROXY}", help="comma-separated (default: all)")
     parser.add_argument("--server", action="append", default=[], metavar="NAME=PATH", help="the program of a system")
     parser.add_argument("--seconds", type=float, help="length of each measured window")
@@ -97,8 +97,10 @@ class Bench:
         arguments += workload.provider_arguments if name == TRUNKLINE else ["--proxy"]
         known = sum(int(arguments[at + 1]) for at, word in enumerate(arguments)
                     if word in ("--providers", "--idle-providers"))
-        with System(name, self.programs[name], self.folder, self.server_core, tls=workload.tls,
-                    providers=known) as system:
+        # A second loop needs a second core, and there may be no third one for the generator.
+        second_core = self.generator_core if (workload.shards or 1) > 1 else None
+        with System(name, self.programs[name], self.folder, self.server_core, second_core=second_core,
+                    tls=workload.tls, providers=known, shards=workload.shards) as system:
             ports = system.ports
             arguments += ["--buyer-port", str(ports.buyer), "--provider-port", str(ports.provider),
                           "--upstream-port", str(ports.upstream)]

@@ -40,8 +40,9 @@ def find_program(name: str) -> str | None:
     return shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
-def pinned(core: int | None, command: list[str]) -> list[str]:
-    return command if core is None else ["taskset", "-c", str(core), *command]
+def pinned(core: int | None, command: list[str], *more: int | None) -> list[str]:
+    wanted = [str(one) for one in (core, *more) if one is not None]
+    return ["taskset", "-c", ",".join(wanted), *command] if wanted else command
 
 
 def make_certificate(folder: Path) -> None:
@@ -123,8 +124,8 @@ backend providers
 class System:
     """One running server. A context: stopped, and its log kept for a message, on leaving."""
 
-    def __init__(self, name: str, program: str, folder: Path, core: int | None, *, tls: bool = False,
-                 providers: int = 0) -> None:
+    def __init__(self, name: str, program: str, folder: Path, core: int | None, *, second_core: int | None = None,
+                 tls: bool = False, providers: int = 0, shards: int | None = None) -> None:
         self.name = name
         self.folder = folder / f"{name}-{time.monotonic_ns()}"
         self.folder.mkdir()
@@ -137,7 +138,7 @@ class System:
         if name == TRUNKLINE:
             file = self.folder / "coordinator.yaml"
             file.write_text(trunkline_configuration(self.folder, self.ports, tls, providers))
-            command = [program, "serve", "--config", str(file)]
+            command = [program, "serve", "--config", str(file), *(["--shards", str(shards)] if shards else [])]
         elif name == NGINX:
             file = self.folder / "nginx.conf"
             file.write_text(nginx_configuration(self.folder, self.ports, tls))
@@ -148,7 +149,7 @@ class System:
             command = [program, "-db", "-f", str(file)]
         else:
             raise BenchmarkError(f"no such system: {name}")
-        self.command = pinned(core, command)
+        self.command = pinned(core, command, second_core)
 
     def __enter__(self) -> System:
         began = time.monotonic()

@@ -20,6 +20,7 @@ class Workload:
     seconds: float = 6
     quick_seconds: float = 2
     tls: bool = False
+    shards: int | None = None  # for Trunkline: `serve --shards N`; more than one share the generator's core
     quick: bool = True  # part of the short variant
     headline: bool = True  # has a row in the table of results
 
@@ -64,6 +65,9 @@ def workloads(provider_limit: int, quick: bool) -> list[Workload]:
         Workload("j", f"{storm:,} providers reconnect at once while 64 streams × 50 chunks/s run", "chunk", PACED,
                  (*SATURATED_POOL, "--idle-providers", str(storm), "--storm", str(storm), "--storm-at", "2"),
                  (TRUNKLINE,), seconds=9, quick_seconds=5),
+        *(Workload(f"s-{load}-{shards}", f"as {load}, `--shards {shards}`", unit, arguments, SATURATED_POOL,
+                   (TRUNKLINE,), shards=shards, quick=False)
+          for load, unit, arguments in (("a", "chunk", SATURATED), ("d", "request", SMALL)) for shards in (1, 2)),
         Workload("k", "start: time until both ports listen, resident when idle", "start"),
     ]
     for rate in QUICK_CURVE_RATES if quick else CURVE_RATES:
@@ -117,6 +121,11 @@ def difference(figures: Figures, name: str, of: str, to: str) -> float | None:
     return None if a is None or b is None else a - b
 
 
+def quotient(figures: Figures, name: str, of: str, to: str) -> float | None:
+    a, b = figures.value(of, name), figures.value(to, name)
+    return None if a is None or not b else a / b
+
+
 def largest_pool(figures: Figures) -> str | None:
     sizes = [int(key[2:]) for key in figures.values if key.startswith("g-")]
     return f"g-{max(sizes)}" if len(sizes) > 1 else None
@@ -144,6 +153,9 @@ TARGETS = (
     Target("i", "of nginx's CPU per chunk with TLS, as c", 1, "×", lambda f: f.ratio("i-c")),
     Target("j", "largest gap between chunks of a running stream", 50, "ms", lambda f: f.value("j", "gap_max_ms"), 1),
     Target("j", "until all are back", 5, "s", lambda f: f.value("j", "all_back_s")),
+    # Both are one loop on one core: more than the machine's noise would be what the existence of shards costs.
+    Target("s", "of a's CPU per chunk, with `--shards 1`", 1.1, "×", lambda f: quotient(f, "cpu_us", "s-a-1", "a")),
+    Target("s", "of d's CPU per request, with `--shards 1`", 1.1, "×", lambda f: quotient(f, "cpu_us", "s-d-1", "d")),
     Target("k", "until listening", 100, "ms", lambda f: f.value("k", "listening_ms"), 0),
     Target("k", "resident when idle", 15, "MB", lambda f: f.value("k", "resident_mb"), 1),
 )
