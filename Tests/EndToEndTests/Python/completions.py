@@ -296,25 +296,31 @@ def time_out(coordinator):
 
 
 def are_kept_from_slow_buyers(coordinator):
-    """A buyer that does not read is cut beyond limits.max_buffered_bytes_per_request (65,536 here); another request
-    of the same provider does not notice."""
+    """A buyer that does not read is cut beyond limits.max_buffered_bytes_per_request (65,536 here), and is not taken for
+    one that left; another request of the same provider does not notice."""
     provider = Provider(coordinator, "m4")
-    slow, quick = Buyer(coordinator, prompt="slow"), Buyer(coordinator, prompt="quick")
-    requests = provider.receive_prompts(2)
-    provider.chunk(requests["quick"], 0, "first ")
-    seq = 0
-    text = "x" * 30_000
-    # The kernel's buffers come first; the coordinator says when it has had enough.
-    while coordinator.metric("trunkline_slow_buyers_dropped_total") == 0:
-        for _ in range(20):
-            provider.chunk(requests["slow"], seq, text)
-            seq += 1
-    assert provider.receive("cancel_request")["request_id"] == requests["slow"]["request_id"]
-    provider.end(requests["slow"], "cancelled")
-    provider.chunk(requests["quick"], 1, "second")
-    provider.end(requests["quick"])
-    assert quick.text() == "first second"
-    slow.leave()
+    for number in range(1, 5):
+        slow, quick = Buyer(coordinator, prompt="slow"), Buyer(coordinator, prompt="quick")
+        requests = provider.receive_prompts(2)
+        provider.chunk(requests["quick"], 0, "first ")
+        seq = 0
+        text = "x" * 30_000
+        # The kernel's buffers come first; the coordinator says when it has had enough.
+        while coordinator.metric("trunkline_slow_buyers_dropped_total") < number:
+            for _ in range(20):
+                provider.chunk(requests["slow"], seq, text)
+                seq += 1
+        assert provider.receive("cancel_request")["request_id"] == requests["slow"]["request_id"]
+        provider.end(requests["slow"], "cancelled")
+        provider.chunk(requests["quick"], 1, "second")
+        provider.end(requests["quick"])
+        assert quick.text() == "first second"
+        slow.leave()
+    coordinator.wait_until_idle()
+    _, page = coordinator.call("GET", "/metrics")
+    for status, count in ((200, 4), (502, 4)):
+        assert f'trunkline_requests_total{{model="model",status="{status}"}} {count}\n' in page, page
+    assert 'status="499"' not in page, page
 
 
 def keep_their_secrets(coordinator, prompt, answer):
