@@ -13,6 +13,8 @@ package struct CoordinatorMetrics: Sendable {
     package var naksReceived: UInt64 = 0
     /// The model as a provider spelt it, `unknown` if none has, so a buyer cannot make new keys.
     package var requestsByModelAndStatus: [ModelAndStatus: UInt64] = [:]
+    /// By status: HTTP requests of either listener that were refused as such.
+    package var httpRefusals: [Int: UInt64] = [:]
     package var interChunkGap = Histogram(bounds: Histogram.gapSeconds)
     package var cancellationLatency = Histogram(bounds: Histogram.answerSeconds)
     package var timeToFirstChunk = Histogram(bounds: Histogram.answerSeconds)
@@ -57,6 +59,11 @@ package struct CoordinatorMetrics: Sendable {
         package var model: String
         package var status: Int
 
+        package init(model: String, status: Int) {
+            self.model = model
+            self.status = status
+        }
+
         package static func < (left: Self, right: Self) -> Bool {
             (left.model, left.status) < (right.model, right.status)
         }
@@ -66,11 +73,15 @@ package struct CoordinatorMetrics: Sendable {
     private static let pairLimit = 2_000
 
     mutating func countRequest(model: String, status: Int) {
-        var key = ModelAndStatus(model: model, status: status)
+        countRequest(ModelAndStatus(model: model, status: status), 1)
+    }
+
+    mutating func countRequest(_ modelAndStatus: ModelAndStatus, _ count: UInt64) {
+        var key = modelAndStatus
         if requestsByModelAndStatus[key] == nil, requestsByModelAndStatus.count >= Self.pairLimit {
             key.model = "other"
         }
-        requestsByModelAndStatus[key, default: 0] += 1
+        requestsByModelAndStatus[key, default: 0] &+= count
     }
 
     mutating func record(_ usage: Usage) {

@@ -234,6 +234,7 @@ final class HTTPServerConnection: ConnectionHandler, Exchange {
     }
 
     func respond(with error: APIError) {
+        coordinator.metrics.httpRefusals[error.status, default: 0] += 1
         var body = ByteQueue()
         error.appendBody(to: &body)
         respond(status: error.status, fields: error.fields, body: body.view)

@@ -1,25 +1,61 @@
 import Environment
+import HTTPCodec
 import Pool
 import Primitives
 
 extension Coordinator {
-    /// The body of `GET /metrics`. No label names a provider or a buyer: their number has no bound.
-    func writeMetrics(to page: inout PrometheusText) {
-        writeRequestMetrics(to: &page)
-        writeRelayMetrics(to: &page)
-        writeLinkMetrics(to: &page)
+    /// Answers `GET /metrics`, with all shards in it.
+    func respondWithMetrics(_ exchange: any Exchange) {
+        if let hub {
+            hub.survey.answerWithMetrics(on: exchange)
+        } else {
+            respondWithMetrics(exchange, FrontTotals())
+        }
+    }
+
+    func respondWithMetrics(_ exchange: any Exchange, _ fronts: FrontTotals) {
+        var page = PrometheusText()
+        writeMetrics(fronts, to: &page)
+        let fields: ResponseFields = ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]
+        exchange.respond(status: 200, fields: fields, body: page.queue.view)
+    }
+
+    /// What this shard, a front, adds to the page.
+    var frontCounts: FrontCounts {
+        var counts = FrontCounts()
+        counts.metrics = metrics
+        counts.driver = environment.statistics
+        return counts
+    }
+
+    /// No label names a provider or a buyer: their number has no bound.
+    private func writeMetrics(_ fronts: FrontTotals, to page: inout PrometheusText) {
+        var metrics = metrics
+        metrics.add(fronts.counts.metrics)
+        var driver = environment.statistics
+        driver.add(fronts.counts.driver)
+        writeRequestMetrics(metrics, to: &page)
+        writeRelayMetrics(metrics, to: &page)
+        writeLinkMetrics(metrics, to: &page)
         writePoolMetrics(to: &page)
-        writeDriverMetrics(to: &page)
+        writeShardMetrics(metrics, fronts, to: &page)
+        writeDriverMetrics(driver, to: &page)
         writeStorageMetrics(to: &page)
     }
 
-    private func writeRequestMetrics(to page: inout PrometheusText) {
+    private func writeRequestMetrics(_ metrics: CoordinatorMetrics, to page: inout PrometheusText) {
         page.family(
             "trunkline_requests_total", .counter,
             "Chat completions that ended, by model and HTTP status (499: the buyer left; model `unknown`: nobody has offered "
                 + "it).")
         for (key, count) in metrics.requestsByModelAndStatus.sorted(by: { $0.key < $1.key }) {
             page.sample([("model", key.model), ("status", String(key.status))], count)
+        }
+        page.family(
+            "trunkline_http_refusals_total", .counter,
+            "HTTP requests refused as such (malformed, no such path, wrong key, too big, too slow), by status.")
+        for (status, count) in metrics.httpRefusals.sorted(by: { $0.key < $1.key }) {
+            page.sample([("status", String(status))], count)
         }
         page.gauge("trunkline_requests_in_flight", "Requests that a provider works on.", requests.count)
         page.histogram(
@@ -47,7 +83,7 @@ extension Coordinator {
         page.sample([("kind", "completion")], metrics.completionTokens)
     }
 
-    private func writeRelayMetrics(to page: inout PrometheusText) {
+    private func writeRelayMetrics(_ metrics: CoordinatorMetrics, to page: inout PrometheusText) {
         page.counter("trunkline_chunks_relayed_total", "Chunks passed on to buyers.", metrics.chunksRelayed)
         page.counter(
             "trunkline_chunks_unknown_total", "Chunks and ends for requests that are over or never were.",
@@ -71,16 +107,10 @@ extension Coordinator {
         page.counter(
             "trunkline_buyer_write_deadline_drops_total", "Buyers cut because a batch did not leave in time.",
             metrics.buyerWriteDeadlineDrops)
-        page.gauge(
-            "trunkline_front_backlog_bytes", "Bytes on their way from the hub to the other shards.",
-            hub?.backlogByteCount ?? 0)
-        page.counter(
-            "trunkline_front_backlog_drops_total", "Answers cut because the shard they went to was too far behind.",
-            metrics.frontBacklogDrops)
         page.gauge("trunkline_request_body_bytes", "Bytes of request bodies held in memory.", heldBodyByteCount)
     }
 
-    private func writeLinkMetrics(to page: inout PrometheusText) {
+    private func writeLinkMetrics(_ metrics: CoordinatorMetrics, to page: inout PrometheusText) {
         page.counter(
             "trunkline_backpressure_refusals_total", "Requests refused because a provider's queue was full.",
             metrics.backpressureRefusals)
@@ -134,6 +164,23 @@ extension Coordinator {
         }
     }
 
+    private func writeShardMetrics(
+        _ metrics: CoordinatorMetrics, _ fronts: FrontTotals, to page: inout PrometheusText
+    ) {
+        page.gauge("trunkline_shards", "Loops that serve, a core each.", 1 + (hub?.links.count ?? 0))
+        page.gauge(
+            "trunkline_shards_silent",
+            "Shards that did not answer for this page within a second; what they counted since they last did is not in "
+                + "it.",
+            fronts.silentCount)
+        page.gauge(
+            "trunkline_front_backlog_bytes", "Bytes on their way from the hub to the other shards.",
+            hub?.backlogByteCount ?? 0)
+        page.counter(
+            "trunkline_front_backlog_drops_total", "Answers cut because the shard they went to was too far behind.",
+            metrics.frontBacklogDrops)
+    }
+
     private func writeStorageMetrics(to page: inout PrometheusText) {
         guard let health = journal?.health else { return }
         page.gauge(
@@ -146,8 +193,7 @@ extension Coordinator {
             "trunkline_storage_errors_total", "Attempts to read or write the database that failed.", health.errorCount)
     }
 
-    private func writeDriverMetrics(to page: inout PrometheusText) {
-        let driver = environment.statistics
+    private func writeDriverMetrics(_ driver: DriverStatistics, to page: inout PrometheusText) {
         page.counter("trunkline_connections_accepted_total", "Connections accepted.", driver.connectionsAccepted)
         page.counter(
             "trunkline_connections_refused_total", "Connections refused for a bound or for want of descriptors.",

@@ -56,7 +56,7 @@ final class ProviderAPI: HTTPService {
             case .webSocket: throw .notFound
             case .health(let check): coordinator.respond(to: check, exchange)
             case .pool: respondWithPool(exchange)
-            case .metrics: respondWithMetrics(exchange)
+            case .metrics: coordinator.respondWithMetrics(exchange)
             case .admin(let order):
                 try AdminAPI(coordinator: coordinator).handle(order, body: body, exchange: exchange)
             }
@@ -83,13 +83,6 @@ final class ProviderAPI: HTTPService {
         var fields = ResponseFields()
         fields.append("Content-Type", "application/json")
         exchange.respond(status: 200, fields: fields, body: body.view)
-    }
-
-    private func respondWithMetrics(_ exchange: HTTPServerConnection) {
-        var page = PrometheusText()
-        coordinator.writeMetrics(to: &page)
-        let fields: ResponseFields = ["Content-Type": "text/plain; version=0.0.4; charset=utf-8"]
-        exchange.respond(status: 200, fields: fields, body: page.queue.view)
     }
 
     // MARK: Providers

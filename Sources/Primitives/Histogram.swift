@@ -29,6 +29,14 @@ public struct Histogram: Sendable, Equatable {
         sum += Double(nanoseconds) / 1e9
     }
 
+    /// Counts what `other` has counted, in the buckets of both; one with other bounds counts for nothing.
+    public mutating func add(_ other: Histogram) {
+        guard bounds == other.bounds else { return }
+        for bucket in counts.indices { counts[bucket] &+= other.counts[bucket] }
+        count &+= other.count
+        sum += other.sum
+    }
+
     /// From half a millisecond to five minutes: answers of language models.
     public static let answerSeconds: [Double] = [
         0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,

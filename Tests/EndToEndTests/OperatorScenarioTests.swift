@@ -23,4 +23,23 @@ import Testing
     func prometheusUnderstandsTheMetrics() async throws {
         try await Self.scenario("read_metrics_that_prometheus_understands").play()
     }
+
+    private static func counts(shards: Int) async throws -> [String] {
+        let file = try ConfigurationFile()
+        let pool = try await ServedPool(["--config", file.path, "--shards", String(shards)])
+        defer { pool.server.kill() }
+        let scenario = try await scenario("count_the_same_whoever_serves").start(with: pool)
+        defer { scenario.kill() }
+        return try await scenario.line("what was counted") { line in
+            line.hasPrefix("counted ") ? line.split(separator: " ").dropFirst().map(String.init) : nil
+        }
+    }
+
+    /// Connections, bytes, refusals, requests: an operator sees the same truth, however many loops there are.
+    @Test func metricsTellTheSameOfAnyNumberOfShards() async throws {
+        let one = try await Self.counts(shards: 1)
+        #expect(one.contains("trunkline_http_refusals_total{status=\"405\"}=16"), "\(one)")
+        #expect(one.contains("trunkline_connections_accepted_total=114"), "\(one)")
+        #expect(try await Self.counts(shards: 3) == one)
+    }
 }

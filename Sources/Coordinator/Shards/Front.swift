@@ -55,6 +55,7 @@ package final class Front {
             take(number)?.respond(status: status, fields: fields, body: bytes[range])
         case .fail(let number, let error): take(number)?.respond(with: error)
         case .abort(let number): take(number)?.abort()
+        case .count: send(.counts(front: link.index, coordinator.frontCounts))
         }
     }
 

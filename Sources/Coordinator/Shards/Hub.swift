@@ -17,6 +17,9 @@ package final class Hub {
     /// One for each front, which is made with it.
     package let links: [FrontLink]
     private var sendIsScheduled = false
+    private(set) lazy var survey = FrontSurvey(coordinator: coordinator, frontCount: links.count) {
+        [unowned self] front in add(to: front) { $0.messages.append(.count) }
+    }
 
     package init(
         coordinator: Coordinator, frontCount: Int, send: @escaping (_ front: Int, _ batch: HubBatch) -> Void
@@ -44,6 +47,7 @@ package final class Hub {
             // The relay counts it, unless it had all of the answer before the front noticed.
             if exchanges.removeValue(forKey: id)?.cutAsSlow() != true { coordinator.metrics.slowBuyersDropped += 1 }
             coordinator.drainProgressed()
+        case .counts(let front, let counts): survey.answered(front, counts)
         }
     }
 

@@ -15,6 +15,9 @@ package enum FrontMessage: Sendable {
     /// The buyer does not read, and too much waits for it; its connection has been closed.
     case cutSlowBuyer(ExchangeID)
 
+    /// What the front has counted so far; the hub has asked.
+    case counts(front: Int, FrontCounts)
+
     package enum Question: Sendable {
         /// A request that has been validated, with its body as it came.
         case complete(ChatRequest, RouteWish, buyerHost: String, body: PassedBody)
@@ -32,6 +35,8 @@ package struct HubBatch: Sendable {
         case chunk(UInt64, Range<Int>)
         case end(UInt64)
         case abort(UInt64)
+        /// The hub wants to know what the front has counted.
+        case count
     }
 
     package var messages: [Message] = []

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """What operators see and order (docs/protocol.md, sections 6 and 10)."""
 
+import http.client
 import json
+import re
 import subprocess
 
-from network import Buyer, Provider, main, wait_until
+from network import LIMIT, Buyer, Provider, main, wait_until
 
 
 def need_their_key(coordinator):
@@ -131,6 +133,34 @@ def list_the_metrics(coordinator):
     _, page = coordinator.call("GET", "/metrics")
     names = {line.split()[2] for line in page.splitlines() if line.startswith("# TYPE")}
     print("metrics " + " ".join(sorted(names)), flush=True)
+
+
+def count_the_same_whoever_serves(coordinator):
+    """A fixed traffic, then all that was counted and does not depend on the clock. Every request comes on a connection of
+    its own, so that with several shards each of them has some."""
+    provider = Provider(coordinator, "m4")
+    for number in range(16):
+        for path, status in (("/nowhere", 404), ("/v1/chat/completions", 405), ("/v1/models", 200)):
+            connection = http.client.HTTPConnection(coordinator.buyer, timeout=LIMIT)
+            connection.request("GET", path)
+            response = connection.getresponse()
+            response.read()
+            assert response.status == status, (path, response.status)
+            connection.close()
+        Buyer(coordinator, model=7).error(400, "invalid_request")
+        Buyer(coordinator, model="nobody's").error(404, "model_not_found")
+        for stream in (False, True):
+            asked = Buyer(coordinator, stream=stream)
+            provider.answer(provider.receive("inference_request"), "one ", "two")
+            assert asked.text() == "one two"
+    _, page = coordinator.call("GET", "/metrics")
+    counted = [
+        f"{name}={value}"
+        for name, value in (line.rsplit(" ", 1) for line in page.splitlines() if not line.startswith("#"))
+        if re.match(r"trunkline_\w+_(total|seconds_count)\b", name) and not re.search("loop_turn|delayed|storage", name)
+    ]
+    assert len(counted) > 30, counted
+    print("counted " + " ".join(name.replace(" ", "_") for name in counted), flush=True)
 
 
 if __name__ == "__main__":
