@@ -34,7 +34,7 @@ struct ShardMetricsTests {
 
     // MARK: The same traffic
 
-    private static func page(of pair: ShardPair) -> [Substring] {
+    static func page(of pair: ShardPair) -> [Substring] {
         let scraper = pair.world.operatorConnection()
         scraper.get("/metrics", fields: "Authorization: Bearer operator-key\r\n")
         #expect(pair.world.wait(for: scraper))
