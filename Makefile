@@ -13,10 +13,12 @@ ifeq ($(shell uname -s),Linux)
 RELEASE_FLAGS += --static-swift-stdlib
 endif
 BINARY := .build/release/trunkline
+# Their own folder: `-enable-testing` would compile everything anew each time.
+RELEASE_TESTS := -c release -Xswiftc -enable-testing --scratch-path .build/release-tests
 FORMATTED := $(wildcard Sources Tests Benchmarks Fuzz Conformance Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test bench bench-check fuzz autobahn http-cases soak simulate lint format install clean
+.PHONY: help deps build demo test test-release bench bench-check fuzz autobahn http-cases soak simulate lint format install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +35,10 @@ demo: build ## Coordinator, provider and one streamed question (ONCE=1: then exi
 test: deps ## Build everything for debugging and run every test
 	$(SWIFT) build --build-tests $(SWIFT_FLAGS)
 	$(SWIFT) test --skip-build --disable-xctest $(SWIFT_FLAGS) $(TEST_FLAGS)
+
+test-release: deps ## The same tests, optimised as the binary is: what the optimiser may assume is tested too
+	$(SWIFT) build $(RELEASE_TESTS) --build-tests
+	$(SWIFT) test $(RELEASE_TESTS) --skip-build --disable-xctest $(TEST_FLAGS)
 
 bench: build ## Measure CPU time per unit of work, beside nginx and HAProxy
 	Benchmarks/run

@@ -2,8 +2,11 @@ import Foundation
 
 /// Where the build put things.
 enum BuiltProduct {
-    /// The binary under test: beside the test bundle, which is where the package manager builds both.
-    static let trunkline: URL = directory.appendingPathComponent("trunkline")
+    /// The binary under test: what `TRUNKLINE_BINARY` names, else the one beside the test bundle, which is where the
+    /// package manager builds both.
+    static let trunkline: URL =
+        ProcessInfo.processInfo.environment["TRUNKLINE_BINARY"].map { URL(fileURLWithPath: $0) }
+        ?? directory.appendingPathComponent("trunkline")
 
     /// `.build/<configuration>` of this checkout.
     static let directory: URL = {
