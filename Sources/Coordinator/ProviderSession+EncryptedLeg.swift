@@ -1,4 +1,5 @@
 import Environment
+import Pool
 import Primitives
 import ProviderProtocol
 import WebSocketCodec
@@ -66,6 +67,9 @@ extension ProviderSession {
             logFields(nil) + [
                 ("request_id", .string(request?.id.text ?? "")), ("reason", .string(error.name.description)),
             ])
+        // The request that fails must neither let its buyer's next one in here nor begin an exchange of keys.
+        leg?.rekeyAbandoned()
+        if let handle { coordinator.pool.setDispatchSuspended(handle, true) }
         request?.failed(.sealBroken)
         close(SessionRefusal.keyExchangeFailed.closeCode, SessionRefusal.keyExchangeFailed.reason)
     }

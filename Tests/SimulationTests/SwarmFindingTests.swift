@@ -1,3 +1,4 @@
+import Coordinator
 import Primitives
 import TestKit
 import Testing
@@ -35,6 +36,28 @@ struct SwarmFindingTests {
         #expect(world.wait(for: buyer, limit: .seconds(1)))
         #expect(buyer.responses.first?.events.count == 2)
         #expect(buyer.responses.first?.events.last == "[DONE]")
+    }
+
+    /// Seed 3642: a frame that did not open failed its request while the session still served. A session that was due
+    /// for new keys began the exchange, and the same buyer's next request went to it.
+    @Test func aSessionWhoseSealIsBrokenBeginsNothingNew() throws {
+        var settings = SimulatedWorld.settings
+        settings.tier2.rekeyAfterRequests = 1
+        let world = SimulatedWorld(settings: settings)
+        let provider = try world.encryptedProvider { provider, request in
+            let chunk = provider.chunk(request, seq: 0, data: SimulatedProvider.event(request.id, 0))
+            provider.simulated.sendText(chunk.replacing("\"kid\":\"", with: "\"kid\":\"x"))
+        }
+        let buyer = world.buyer()
+        buyer.complete(model: "test-model", stream: true)
+        buyer.complete(model: "test-model", stream: true)
+        #expect(world.wait(for: buyer, answers: 2, limit: .seconds(1)))
+        world.run(for: .seconds(1))
+        #expect(buyer.responses.map(\.status) == [502, 503])
+        #expect(provider.requests.count == 1)
+        #expect(provider.rekeyRequests.isEmpty)
+        #expect(provider.simulated.close?.code == 4013)
+        #expect(world.leftovers == [])
     }
 
     /// Seed 18345: a provider that answered a request with `unknown_message_type` after it had been cancelled kept the
