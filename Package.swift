@@ -92,7 +92,12 @@ let package = Package(
             path: "Conformance/Echo",
             swiftSettings: settings),
 
-        room("TestKit", ["Primitives", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "Pool", "Coordinator"]),
+        room(
+            "TestKit",
+            [
+                "Primitives", "Crypto", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "ProviderProtocol", "Pool",
+                "Coordinator",
+            ]),
         .executableTarget(
             name: "trunkline-simulate", dependencies: ["Primitives", "JSON", "TestKit"], path: "Sources/Simulate",
             swiftSettings: settings),

@@ -4,6 +4,12 @@ import WebSocketCodec
 /// The coordinator's books against each other, for tests: what one part counts and another part keeps must agree
 /// between any two turns of the loop.
 extension Coordinator {
+    /// As the pool counts them; the pool itself is not copied for that.
+    package var takenSlotCount: Int { pool.counts.activeRequests }
+
+    /// The most messages that wait for one provider.
+    package var longestMessageQueue: Int { liveSessions.map(\.waitingMessageCount).max() ?? 0 }
+
     /// The first disagreement that is found, or nil. O(sessions + requests).
     package var inconsistency: String? {
         var requestCount = 0

@@ -51,7 +51,12 @@ struct Simulation {
         print("seeds        \(seedCount)")
         print("events       \(tally.events)  (\(rate) per CPU second, \(Self.rounded(cpuSeconds)) s)")
         print("virtual time \(Self.rounded(tally.virtualTime.inSeconds / 3600)) h")
-        print("sessions     \(tally.sessions)   requests \(tally.requests)   dispatches \(tally.dispatches)")
+        print(
+            "sessions     \(tally.sessions)   requests \(tally.requests)   dispatches \(tally.dispatches)   forwards \(tally.forwards)"
+        )
+        print(
+            "version 2    \(tally.encryptedSessions) sessions, \(tally.keyChanges) changes of keys, \(tally.brokenFrames) broken frames"
+        )
         print("chunks       \(tally.chunksSent) sent, \(tally.chunksDelivered) delivered   PONGs \(tally.pongs)")
         let statuses = tally.statuses.sorted { $0.key < $1.key }.map { "\($0.key): \($0.value)" }
         print("answers      \(statuses.joined(separator: "   "))")

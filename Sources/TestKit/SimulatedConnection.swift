@@ -44,7 +44,9 @@ package final class SimulatedConnection: Connection, ByteSink {
 
     private enum State { case open, closing, ended }
 
-    private unowned let environment: SimulatedEnvironment
+    // Unchecked, since it is asked for several times in each turn: whoever makes the world holds it for as long as
+    // anything happens in it, and a connection does nothing by itself.
+    private unowned(unsafe) let environment: SimulatedEnvironment
     private let census: Census
     private var other: SimulatedConnection?
     private var state = State.open

@@ -39,6 +39,7 @@ struct AnswerCheck: ~Copyable {
         case 404:
             // Until the first provider of the model came.
             if !request.attempts.isEmpty { swarm.fail("request \(request.number) got 404 after it was dispatched") }
+        case 504 where request.attempts.last?.status == 504: break
         case 504:
             let waited = swarm.now - request.progressAt
             if waited < swarm.settings.routing.requestTimeout - .seconds(5), !swarm.plan.hasSlowLinks {
@@ -156,5 +157,7 @@ struct AnswerCheck: ~Copyable {
 
 extension SwarmPlan {
     /// Bytes of a provider may arrive long after they were sent.
-    var hasSlowLinks: Bool { has(.providerUplinkStalls) || has(.providerStalls) || has(.smallBuffers) || has(.sleep) }
+    var hasSlowLinks: Bool {
+        has(.providerUplinkStalls) || has(.providerStalls) || has(.stopsReading) || has(.smallBuffers) || has(.sleep)
+    }
 }

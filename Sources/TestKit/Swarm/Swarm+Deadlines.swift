@@ -7,7 +7,9 @@ extension Swarm {
     var slack: Duration {
         var slack = Duration.seconds(3)
         if plan.has(.smallBuffers) { slack += .seconds(60) }
-        if plan.has(.providerUplinkStalls) || plan.has(.providerStalls) { slack += .seconds(20) }
+        if plan.has(.providerUplinkStalls) || plan.has(.providerStalls) || plan.has(.stopsReading) {
+            slack += .seconds(20)
+        }
         if plan.hasLargeRequests || plan.has(.refusesPreflight) || plan.has(.ignoresPreflight) {
             slack += settings.routing.preflightTimeout * (plan.providerCount + 1)
         }
@@ -20,15 +22,25 @@ extension Swarm {
         return slack + (plan.has(.jitter) ? .seconds(200) : .seconds(20))
     }
 
+    /// The longest that a request may wait until sessions have new keys: each rekey first lets the requests before it
+    /// end, and may let one go.
+    var rekeyWait: Duration {
+        guard plan.hasEncryption else { return .zero }
+        let once =
+            settings.routing.requestTimeout + settings.routing.cancelTimeout + settings.providerLink.handshakeTimeout
+        return once * (plan.buyerCount * 2)
+    }
+
     /// The answer to `request` is complete, on a connection without faults.
     func checkDeadline(of request: SwarmRequest) {
         let waited = now - request.progressAt
-        if waited > settings.routing.requestTimeout + slack {
+        if waited > settings.routing.requestTimeout + slack + (request.attempts.isEmpty ? rekeyWait : .zero) {
             fail("request \(request.number) was answered \(waited.inSeconds) s after the last sign of life")
         }
         // What a black hole swallowed made no gap.
         guard !plan.has(.providerBlackHole) else { return }
-        guard let attempt = request.attempts.last, attempt.end == nil, let gap = attempt.gapSince else { return }
+        guard let attempt = request.attempts.last, attempt.end == nil, !attempt.isLost, let gap = attempt.gapSince
+        else { return }
         if now - gap > settings.routing.gapTimeout + slack {
             fail("request \(request.number) waited \((now - gap).inSeconds) s for a missing chunk")
         }

@@ -3,6 +3,8 @@ import Environment
 package import JSON
 import Pool
 import Primitives
+import ProviderProtocol
+import WebSocketCodec
 
 /// A whole pool in one process and in virtual time: a coordinator, providers, buyers and an operator, any of whom may
 /// fail, lie or leave as their ``SwarmPlan`` allows, and invariants that are checked after every turn of the loop.
@@ -14,7 +16,11 @@ package final class Swarm {
     private(set) var providers: [SwarmProvider] = []
     private(set) var buyers: [SwarmBuyer] = []
     private var operators: SwarmOperator?
+    private(set) var forwarder: SwarmForwarder!
     let parser: JSONParser
+    /// For sessions of version 2: their messages are read a second time, with the product's own values.
+    let legParser = JSONParser()
+    let legWorkspace = LegWorkspace()
     var random: SeededRandom
 
     /// By number.
@@ -28,6 +34,8 @@ package final class Swarm {
     /// The actors rest: nothing new begins.
     private(set) var isResting = false
     private(set) var isLeaving = false
+    /// Requests refused for a full queue, and sessions, after the turn before.
+    private var queueState: (UInt64, Int) = (0, 0)
     private var drain: (startedAt: MonotonicInstant, limit: Duration, finishedAt: MonotonicInstant?)?
 
     package init(plan: SwarmPlan, parser: JSONParser, isTalkative: Bool = false) {
@@ -39,6 +47,8 @@ package final class Swarm {
         environment = SimulatedEnvironment(seed: plan.seed)
         environment.keptLogRecordCount = 0
         coordinator = Coordinator(settings: settings, environment: environment)
+        forwarder = SwarmForwarder(swarm: self)
+        coordinator.forwarder = forwarder
         environment.onLog = { [unowned self] record in note(.coordinator, 0, record.event) }
         environment.afterStep = { [unowned self] in stepEnded() }
     }
@@ -87,7 +97,8 @@ package final class Swarm {
     /// The longest that anything may take once nothing new begins.
     private var patience: Duration {
         // Of a pipeline each request may take its time.
-        let one = settings.routing.requestTimeout + settings.routing.preflightTimeout * (plan.providerCount + 2)
+        let one =
+            settings.routing.requestTimeout + settings.routing.preflightTimeout * (plan.providerCount + 2) + rekeyWait
         return one * (plan.has(.buyerPipelines) ? 4 : 1) + .seconds(400)
     }
 
@@ -135,6 +146,10 @@ package final class Swarm {
     func requestDelivered() { tally.dispatches += 1 }
     func pongCame() { tally.pongs += 1 }
     func sessionBegan() { tally.sessions += 1 }
+    func encryptedSessionBegan() { tally.encryptedSessions += 1 }
+    func keysChanged() { tally.keyChanges += 1 }
+    func requestForwarded() { tally.forwards += 1 }
+    func frameBroken() { tally.brokenFrames += 1 }
 
     // MARK: The coordinator's end
 
@@ -162,13 +177,16 @@ package final class Swarm {
 
     /// After every turn. Only what costs a few comparisons.
     private func stepEnded() {
+        guard let coordinator else { return }
         let active = coordinator.activeRequestCount
-        if coordinator.pool.counts.activeRequests != active {
-            fail("\(active) requests, but \(coordinator.pool.counts.activeRequests) slots taken")
-        }
-        // The pool's, the drain's and one for each request.
-        if environment.timerCount > active + 2 {
+        let slots = coordinator.takenSlotCount
+        if slots != active { fail("\(active) requests, but \(slots) slots taken") }
+        // The pool's, the drain's, one for each request, and one for each provider whose endpoint is unreachable.
+        if environment.timerCount > active + 2 + (plan.hasEndpoints ? plan.providerCount : 0) {
             fail("\(environment.timerCount) timers for \(active) requests")
+        }
+        if forwarder.runningCount > active {
+            fail("\(forwarder.runningCount) forwarded requests run, \(active) requests are known")
         }
         let held = coordinator.heldBodyByteCount
         if held < 0 || held > settings.limits.heldBodyByteCount { fail("\(held) body bytes held") }
@@ -176,14 +194,28 @@ package final class Swarm {
         if greeting < 0 || greeting > settings.providerLink.unauthenticatedConnectionCount {
             fail("\(greeting) connections that have not greeted")
         }
+        if plan.has(.tightLimits) { checkQueues() }
         // Where bounds are tight, what is over them is soon gone again.
         if environment.stepCount % (plan.has(.tightLimits) ? 8 : 128) == 0 { audit() }
+    }
+
+    /// As many messages as may wait for a provider, and not one more; and none is refused before.
+    private func checkQueues() {
+        let bound = settings.providerLink.writer.waitingMessageCount
+        let longest = coordinator.longestMessageQueue
+        if longest > bound { fail("\(longest) messages wait, \(bound) may") }
+        let state = (coordinator.metrics.backpressureRefusals, coordinator.sessionCount)
+        if state.0 != queueState.0, state.1 == queueState.1, longest < bound {
+            fail("a request was refused while \(longest) messages waited, \(bound) may")
+        }
+        queueState = state
     }
 
     private func audit() {
         if let inconsistency = coordinator.inconsistency { fail(inconsistency) }
         for provider in providers { provider.audit() }
         for buyer in buyers { buyer.audit() }
+        forwarder.audit()
     }
 
     /// Every buyer is content; the providers are still there.
@@ -213,21 +245,36 @@ package final class Swarm {
     /// What the coordinator counted against what happened.
     private func checkCounters() {
         let metrics = coordinator.metrics
-        if metrics.requestsDispatched < UInt64(tally.dispatches) {
-            fail("\(metrics.requestsDispatched) requests dispatched, \(tally.dispatches) received")
+        let dispatches = metrics.requestsDispatched + metrics.requestsForwarded
+        if dispatches < UInt64(tally.dispatches) {
+            fail("\(dispatches) requests dispatched, \(tally.dispatches) received")
+        }
+        if metrics.requestsForwarded != UInt64(tally.forwards) {
+            fail("\(metrics.requestsForwarded) requests forwarded, \(tally.forwards) received")
         }
         if metrics.chunksRelayed > UInt64(tally.chunksSent) || metrics.chunksRelayed < UInt64(tally.chunksDelivered) {
             fail(
                 "\(tally.chunksSent) chunks sent, \(metrics.chunksRelayed) relayed, \(tally.chunksDelivered) delivered")
         }
         if metrics.pongsSent < UInt64(tally.pongs) { fail("\(metrics.pongsSent) PONGs sent, \(tally.pongs) came") }
+        if metrics.sealedFramesRefused > UInt64(tally.brokenFrames) {
+            fail("\(metrics.sealedFramesRefused) sealed frames refused, \(tally.brokenFrames) were broken")
+        }
+        // The last commit of a session that ended may not have been answered.
+        if metrics.rekeys > UInt64(tally.keyChanges) {
+            fail("\(metrics.rekeys) rekeys, \(tally.keyChanges) at providers")
+        }
         let concluded = metrics.requestsByModelAndStatus.values.reduce(0, +)
         if concluded > metrics.requestsTotal { fail("\(concluded) requests ended of \(metrics.requestsTotal)") }
         guard plan.faults.isEmpty else { return }
-        if metrics.requestsDispatched != UInt64(tally.dispatches) || metrics.requestsTotal != UInt64(requests.count)
-            || metrics.pongsSent != UInt64(tally.pongs) || metrics.chunksRelayed != UInt64(tally.chunksSent)
+        let underWay = providers.reduce(0) { $0 + $1.pings.count }
+        if dispatches != UInt64(tally.dispatches) || metrics.requestsTotal != UInt64(requests.count)
+            || metrics.pongsSent > UInt64(tally.pongs + underWay) || metrics.chunksRelayed != UInt64(tally.chunksSent)
         {
-            fail("the counters do not add up in a world without faults")
+            fail(
+                "counted without faults: \(dispatches) of \(tally.dispatches) dispatches, "
+                    + "\(metrics.requestsTotal) of \(requests.count) requests, \(metrics.pongsSent) of \(tally.pongs) "
+                    + "PONGs, \(metrics.chunksRelayed) of \(tally.chunksSent) chunks")
         }
     }
 
@@ -238,6 +285,7 @@ package final class Swarm {
         for provider in providers { provider.forget() }
         for buyer in buyers { buyer.forget() }
         operators = nil
+        forwarder = nil
         if environment.connectionCount != 0 { fail("\(environment.connectionCount) connections are still in memory") }
         weak let core = coordinator
         coordinator = nil

@@ -1,4 +1,5 @@
 package import Coordinator
+import Pool
 import Primitives
 import WebSocketCodec
 
@@ -24,6 +25,12 @@ package struct SwarmPlan: Sendable {
     package var modelCount = 1
     /// Some requests are longer than a batch to the socket.
     package var hasLargeRequests = false
+    /// Some providers speak version 2 of the protocol. Keys cost time, so few worlds have them.
+    package var hasEncryption = false
+    /// Some providers are reached over HTTP.
+    package var hasEndpoints = false
+    /// The coordinator has a storage.
+    package var hasStore = false
 
     package init(seed: UInt64) {
         self.seed = seed
@@ -46,6 +53,16 @@ package struct SwarmPlan: Sendable {
         if random.chance(0.1), !has(.smallBuffers), !has(.splitPieces), !has(.tightLimits), !has(.jitter) {
             hasLargeRequests = true
         }
+        hasEncryption = random.chance(0.08)
+        hasEndpoints = random.chance(0.15)
+        hasStore = random.chance(0.3)
+        if !faults.isEmpty {
+            // What can go wrong only there goes wrong there often.
+            var local: [Fault] = []
+            if hasEncryption { local += Fault.ofEncryption }
+            if hasEndpoints { local += Fault.ofEndpoints }
+            for fault in local where random.chance(0.25) { faults.insert(fault) }
+        }
         if faults.contains(.sleep) { duration = .seconds(random.chance(0.3) ? 4 * 3600 : 400) }
     }
 
@@ -63,6 +80,20 @@ package struct SwarmPlan: Sendable {
             settings.routing.preflightTimeout = .seconds(Int.random(in: 1...5, using: &random))
         }
         if has(.refusesPreflight) || has(.ignoresPreflight) { settings.routing.preflightThresholdTokens = 10 }
+        if hasEncryption {
+            settings.tier2.requiresEncryptedLeg = random.chance(0.2)
+            if random.chance(0.8) { settings.tier2.rekeyAfterRequests = Int.random(in: 1...8, using: &random) }
+            if random.chance(0.4) { settings.tier2.rekeyAfter = .seconds(Int.random(in: 2...90, using: &random)) }
+        }
+        if hasEndpoints {
+            for index in 0..<providerCount where random.chance(0.5) {
+                settings.pool.admission.pinned["p\(index)"] = PinnedProvider(endpointURL: "http://p\(index).test")
+            }
+        }
+        if hasStore {
+            settings.storage.snapshotInterval =
+                random.chance(0.5) ? .seconds(Int.random(in: 5...300, using: &random)) : nil
+        }
         guard has(.tightLimits) else { return settings }
         settings.providerLink.messageByteCount = random.chance(0.5) ? 64 * 1024 : 8 * 1024
         settings.providerLink.unauthenticatedConnectionCount = Int.random(in: 1...3, using: &random)

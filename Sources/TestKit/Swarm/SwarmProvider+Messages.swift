@@ -35,6 +35,11 @@ extension SwarmProvider {
             return sendText { $0.append("{\"type\":\"auth_request\",\"version\":2,\"stage\":\"initial\"}") }
         }
         if random.chance(0.2) { sendPing() }
+        if let leg {
+            guard swarm.settings.tier2.requiresEncryptedLeg, strikes(.downgrade) else { return greet(leg) }
+            misbehaves(.downgrade)
+            leg.mustEndBy = now + swarm.longestWay
+        }
         sendText {
             $0.append("{\"type\":\"hello\",\"version\":1,\"tier\":1,\"provider_id\":\"p")
             $0.append(decimal: index)
@@ -55,7 +60,7 @@ extension SwarmProvider {
     }
 
     func sendHeartbeat(status: StaticString = "ready") {
-        let free = max(0, slots - jobs.count)
+        let free = max(0, slots - jobs.count - swarm.forwarder.runningCount(of: index))
         sendText {
             $0.append("{\"type\":\"heartbeat\",\"status\":\"")
             $0.append(status)
@@ -85,6 +90,10 @@ extension SwarmProvider {
 
     func sendChunk(id: ByteView, seq: Int, _ data: ByteView) {
         swarm.chunkSent()
+        if let leg {
+            let stream = attempt(id)?.request.stream ?? true
+            return sendSealedChunk(leg, id: id, seq: seq, data, stream: stream)
+        }
         sendText {
             $0.append("{\"type\":\"inference_response_chunk\",\"request_id\":\"")
             $0.append(id)
@@ -97,6 +106,10 @@ extension SwarmProvider {
     }
 
     func sendEnd(id: ByteView, status: StaticString, count: Int) {
+        if let leg {
+            let stream = attempt(id)?.request.stream ?? true
+            return sendSealedEnd(leg, id: id, status: status, count: count, stream: stream)
+        }
         sendText {
             $0.append("{\"type\":\"inference_response_end\",\"request_id\":\"")
             $0.append(id)
@@ -118,13 +131,17 @@ extension SwarmProvider {
             return swarm.fail("\(name) got what is not JSON: \(text.prefix(80).string)")
         }
         guard let type = root["type"]?.string else { return swarm.fail("\(name) got a message without a type") }
-        guard phase == .live || type == "hello_ack" || phase == .closing else {
+        guard phase == .live || type == "hello_ack" || type.hasPrefix("auth_") || phase == .closing else {
             return swarm.fail("\(name) got \(type.string) before it was greeted")
         }
         let id = root["request_id"]?.string ?? .empty
-        if type == "hello_ack" {
+        if leg != nil, root["enc"] != nil || type.hasPrefix("auth_") || type.hasPrefix("aead_") {
+            legMessageReceived(text)
+        } else if type == "hello_ack" {
+            if leg != nil { return swarm.fail("\(name) was let in in the clear") }
             live(as: root["assigned_id"]?.string ?? .empty)
         } else if type == "inference_request" {
+            if leg != nil { return swarm.fail("\(name) got a request in the clear") }
             requestReceived(id, body: root["body"]?.string ?? .empty, stream: root["stream"]?.bool)
         } else if type == "cancel_request" {
             cancelReceived(id, reason: root["reason"]?.string ?? .empty)
@@ -138,6 +155,7 @@ extension SwarmProvider {
             if !swarm.isDraining && !isTouched { swarm.fail("\(name) was told to drain") }
             if random.chance(0.5) { sendDrainStatus("starting") }
         } else if type == "auth_challenge" || type == "auth_response" {
+            if phase == .live { return swarm.fail("\(name) is asked for a key") }
             swarm.note(.provider, index, "gets auth")
         } else {
             swarm.fail("\(name) got a message of type \(type.prefix(40).string)")
@@ -152,7 +170,8 @@ extension SwarmProvider {
         }
     }
 
-    private func requestReceived(_ id: ByteView, body: ByteView, stream: Bool?) {
+    func requestReceived(_ id: ByteView, body: ByteView, stream: Bool?) {
+        if endpointURL != nil { return swarm.fail("\(name) got a request that its endpoint should have got") }
         guard let number = SwarmText.requestNumber(in: body), number < swarm.requests.count else {
             return swarm.fail("\(name) got a request that nobody made")
         }
@@ -165,11 +184,13 @@ extension SwarmProvider {
         checkSlots()
         let attempt = SwarmAttempt(
             request: request, number: request.attempts.count, provider: index, id: id.array, now: now)
+        attempt.generation = leg?.generation ?? 0
         request.attempts.append(attempt)
         request.progressAt = now
         known.append(attempt)
         swarm.requestDelivered()
         swarm.note(.provider, index, "gets request", number)
+        if strikes(.stopsReading, 0.5) { stopReading() }
         begin(attempt)
     }
 

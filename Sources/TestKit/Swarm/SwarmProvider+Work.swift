@@ -37,6 +37,8 @@ extension SwarmProvider {
             guard until <= now else { return wake(at: until) }
             wakeUp()
         }
+        // Nothing that it says counts any more.
+        guard leg?.mustEndBy == nil else { return }
         if nextHeartbeat <= now { sendHeartbeat() }
         endCancelledJobs()
         if let job = jobs.last(where: { !$0.isFrozen && $0.notBefore <= now && $0.attempt.cancelledAt == nil }) {
@@ -116,6 +118,30 @@ extension SwarmProvider {
         }
     }
 
+    /// Two chunks whose frames overtake each other after they have been sealed.
+    private func sendSwapped(_ job: SwarmJob, _ leg: SwarmLeg) {
+        let attempt = job.attempt
+        var frames: [String] = []
+        for seq in job.nextSeq...job.nextSeq + 1 {
+            let isDone = attempt.request.stream && job.sendsDone && seq == job.chunkCount - 1
+            if isDone { attempt.doneAt = seq }
+            var data = ByteQueue()
+            var text = ByteQueue()
+            compose(attempt, seq, isDone: isDone, into: &data)
+            withByteView(attempt.id) {
+                leg.sealChunk(id: $0, seq: seq, data.view, stream: attempt.request.stream, into: &text)
+            }
+            frames.append(text.view.string)
+            swarm.chunkSent()
+        }
+        for (frame, seq) in zip(frames.reversed(), [job.nextSeq + 1, job.nextSeq]) {
+            swarm.note(.provider, index, "sends chunk", attempt.request.number, seq)
+            sendText { $0.append(frame) }
+            if !isUnheard { attempt.sent(seq, now: now) }
+        }
+        job.nextSeq += 2
+    }
+
     /// Data that no buyer may ever get.
     private func sendPoison(_ id: [UInt8], seq: Int) {
         withByteView(id) { sendChunk(id: $0, seq: seq, ByteView("data: {\"poison\":1}\n\n")) }
@@ -149,6 +175,9 @@ extension SwarmProvider {
     /// True when a lie took the place of the chunk.
     private func lies(about job: SwarmJob) -> Bool {
         let attempt = job.attempt
+        if let leg, breaksFrame(of: job, leg) { return true }
+        // Without their numbers inside, chunks count as they come.
+        let hasNumbers = leg?.hasEnvelope ?? true
         if job.nextSeq == 0, strikes(.queueFullEnd) {
             misbehaves(.queueFullEnd)
             finish(job, .failed, "error_queue_full", count: 0)
@@ -167,25 +196,36 @@ extension SwarmProvider {
             misbehaves(.finishedRequest)
             sendPoison(finished.id, seq: finished.contiguousCount)
         }
-        if attempt.contiguousCount > 0, strikes(.duplicateSeq) {
+        if hasNumbers, attempt.contiguousCount > 0, strikes(.duplicateSeq) {
             misbehaves(.duplicateSeq)
             sendPoison(attempt.id, seq: Int.random(in: 0..<attempt.contiguousCount, using: &random))
             attempt.request.progressAt = now
         }
-        if strikes(.strangeSeq) {
+        if hasNumbers, strikes(.strangeSeq) {
             misbehaves(.strangeSeq)
             let seq = [-1, .min, Int(Int32.min)][Int.random(in: 0..<3, using: &random)]
             sendPoison(attempt.id, seq: seq)
             attempt.request.progressAt = now
+            // In the clear such a message is ignored; whoever seals it has made it so.
+            if leg != nil {
+                swarm.frameBroken()
+                mustEnd()
+                return true
+            }
         }
-        if job.nextSeq + 1 < job.chunkCount, strikes(.swappedSeq) {
+        if let leg, hasNumbers, job.nextSeq + 1 < job.chunkCount, strikes(.swappedFrames, 0.2) {
+            misbehaves(.swappedFrames)
+            sendSwapped(job, leg)
+            return true
+        }
+        if hasNumbers, job.nextSeq + 1 < job.chunkCount, strikes(.swappedSeq) {
             misbehaves(.swappedSeq)
             send(job, job.nextSeq + 1)
             send(job, job.nextSeq)
             job.nextSeq += 2
             return true
         }
-        if job.nextSeq + 1 < job.chunkCount, strikes(.lostSeq) {
+        if hasNumbers, job.nextSeq + 1 < job.chunkCount, strikes(.lostSeq) {
             misbehaves(.lostSeq)
             send(job, job.nextSeq + 1)
             job.nextSeq += 2
@@ -288,6 +328,14 @@ extension SwarmProvider {
             linkIsFaulty = true
             becomeBlackHole()
         }
+    }
+
+    /// Takes nothing more, while there is much that it would have to take.
+    func stopReading() {
+        misbehaves(.stopsReading)
+        linkIsFaulty = true
+        setDownlinkStalled(true, capacity: 1)
+        scheduleRelief()
     }
 
     /// What is said gets nowhere.

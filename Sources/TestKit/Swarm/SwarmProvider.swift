@@ -1,6 +1,8 @@
 import Coordinator
 import Environment
+import Pool
 import Primitives
+import ProviderProtocol
 
 /// A provider of a swarm: dials in, greets, answers what it is asked, and now and then does what it must not.
 ///
@@ -14,6 +16,11 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     let isExemplary: Bool
     let slots: Int
     let model: Int
+    let speaksEncrypted: Bool
+    /// Where its requests are forwarded to, if not through its WebSocket.
+    let endpointURL: String?
+    /// Of this session, in version 2.
+    var leg: SwarmLeg?
     var random: SeededRandom
     private(set) var phase = Phase.offline
 
@@ -54,9 +61,12 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         var random = swarm.plan.random(for: 1_000 + UInt64(index))
         let isChosen = random.chance(0.4)
         isExemplary = isChosen || swarm.plan.faults.isEmpty
-        slots = Int.random(in: 1...4, using: &random)
+        let mostSlots = swarm.plan.has(.stopsReading) && swarm.plan.has(.tightLimits) ? 16 : 4
+        slots = Int.random(in: 1...mostSlots, using: &random)
+        speaksEncrypted = random.chance(0.5)
         self.random = random
         model = index % swarm.plan.modelCount
+        endpointURL = swarm.settings.pool.admission.pinned["p\(index)"]?.endpointURL
     }
 
     var now: MonotonicInstant { swarm.now }
@@ -121,6 +131,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         farEnd = nil
         jobs = []
         known = []
+        leg = nil
     }
 
     // MARK: Connection
@@ -138,6 +149,7 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         hasMisbehaved = false
         asleepUntil = nil
         saysAnything = false
+        leg = makeLeg()
         let pair = swarm.environment.connect(to: swarm.coordinator.providerAcceptor) { connection, writeHalf in
             self.writeHalf = writeHalf
             connection.handler = self
@@ -176,10 +188,14 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         if !isStalled { end.scheduleDelivery() }
     }
 
-    func setDownlinkStalled(_ isStalled: Bool) {
+    func setDownlinkStalled(_ isStalled: Bool, capacity: Int? = nil) {
         farEnd?.outgoing.isStalled = isStalled
-        // So little that the coordinator's own queue fills behind it.
-        if isStalled, random.chance(0.5) { farEnd?.outgoing.capacity = 300 }
+        if let capacity {
+            farEnd?.outgoing.capacity = capacity
+        } else if isStalled, random.chance(0.5) {
+            // So little that the coordinator's own queue fills behind it.
+            farEnd?.outgoing.capacity = 300
+        }
         if !isStalled { farEnd?.scheduleDelivery() }
     }
 
@@ -263,7 +279,8 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     private func closeReceived(_ payload: ByteView) {
         let code = payload.count >= 2 ? Int(payload[0]) << 8 | Int(payload[1]) : 1005
         swarm.note(.provider, index, "gets Close", code)
-        if isBlameless, !(swarm.isDraining && code == 1001), phase != .closing {
+        let mustComeAgain = code == 1012 && leg?.capabilities.inBandAEADRekeyV1 == false
+        if isBlameless, !(swarm.isDraining && code == 1001), !mustComeAgain, phase != .closing {
             swarm.fail("the healthy session of \(name) was closed: \(code) \(payload.dropFirst(2).string)")
         }
         if isBlameless, code == 1001, swarm.drainHasTime,
@@ -332,6 +349,11 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     // MARK: Invariants
 
     func audit() {
+        if let limit = leg?.mustEndBy, limit < now, phase == .greeting || phase == .live, !linkIsFaulty,
+            asleepUntil == nil
+        {
+            swarm.fail("the session of \(name) lives on after it broke the protocol of version 2")
+        }
         guard phase == .live, !linkIsFaulty, asleepUntil == nil else { return }
         if let ping = pings.first, !saysAnything, !swarm.plan.has(.tightLimits), now - ping.sentAt > swarm.longestWay {
             swarm.fail("\(name) waits for PONG \(ping.number) since \((now - ping.sentAt).inSeconds) s")

@@ -31,6 +31,8 @@ final class SwarmAttempt {
     /// As the coordinator named it: `req-…`.
     let id: [UInt8]
     let receivedAt: MonotonicInstant
+    /// How often its session had changed keys before.
+    var generation = 0
     /// Chunks with the numbers 0..<count were sent, in whatever order.
     private(set) var contiguousCount = 0
     private var ahead: [Int] = []
@@ -40,6 +42,8 @@ final class SwarmAttempt {
     /// The chunk that was `[DONE]`.
     var doneAt: Int?
     private(set) var end: End?
+    /// What an endpoint answered in place of an answer.
+    var status = 200
     /// What a buyer must have got of it when it ended well.
     private(set) var countAtEnd = 0
     private(set) var hadGapAtEnd = false

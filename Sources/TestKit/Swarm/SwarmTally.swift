@@ -10,6 +10,16 @@ package struct SwarmTally: Sendable {
     package var chunksDelivered = 0
     package var pongs = 0
     package var sessions = 0
+    /// Of these, in version 2.
+    package var encryptedSessions = 0
+    /// How often one of them got new keys.
+    package var keyChanges = 0
+    /// Frames that must not have been taken.
+    package var brokenFrames = 0
+    package var forwards = 0
+    package var restarts = 0
+    /// Rows that the storage was given.
+    package var rows = 0
     package var statuses: [Int: Int] = [:]
     /// By ``Fault/rawValue``: how often each struck.
     package var faults = [Int](repeating: 0, count: Fault.allCases.count)
@@ -25,6 +35,12 @@ package struct SwarmTally: Sendable {
         chunksDelivered += other.chunksDelivered
         pongs += other.pongs
         sessions += other.sessions
+        encryptedSessions += other.encryptedSessions
+        keyChanges += other.keyChanges
+        brokenFrames += other.brokenFrames
+        forwards += other.forwards
+        restarts += other.restarts
+        rows += other.rows
         for (status, count) in other.statuses { statuses[status, default: 0] += count }
         for place in faults.indices { faults[place] += other.faults[place] }
     }
