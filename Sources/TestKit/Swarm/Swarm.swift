@@ -49,7 +49,7 @@ package final class Swarm {
         coordinator = Coordinator(settings: settings, environment: environment)
         forwarder = SwarmForwarder(swarm: self)
         coordinator.forwarder = forwarder
-        environment.onLog = { [unowned self] record in note(.coordinator, 0, record.event) }
+        environment.onLog = { [unowned self] event in note(.coordinator, 0, event) }
         environment.afterStep = { [unowned self] in stepEnded() }
     }
 

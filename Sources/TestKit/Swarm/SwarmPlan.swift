@@ -66,6 +66,14 @@ package struct SwarmPlan: Sendable {
         if faults.contains(.sleep) { duration = .seconds(random.chance(0.3) ? 4 * 3600 : 400) }
     }
 
+    /// Everything that few worlds have, with all that can go wrong there.
+    package mutating func bringEverything() {
+        hasEncryption = true
+        hasEndpoints = true
+        hasStore = true
+        for fault in Fault.ofEncryption + Fault.ofEndpoints { faults.insert(fault) }
+    }
+
     package func has(_ fault: Fault) -> Bool { faults.contains(fault) }
 
     func random(for actor: UInt64) -> SeededRandom {
