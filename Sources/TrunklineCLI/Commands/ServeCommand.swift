@@ -74,11 +74,18 @@ enum ServeCommand: Command {
                 try environment.onSignal(.hangUp) { [unowned service] in service.reloadCertificates() }
                 return (service.addresses, service.frontLinks, store)
             }
-            for (front, link) in zip(fronts, links) {
-                try await front.run { [settings] environment in
-                    environment.keep(
-                        try FrontService(settings, link: link, address: addresses.buyer, hub: shard, on: environment))
+            // All at once: whoever connects before a front listens is served by another shard for as long as it stays.
+            try await withThrowingTaskGroup(of: Void.self) { [settings] group in
+                for (front, link) in zip(fronts, links) {
+                    group.addTask {
+                        try await front.run { environment in
+                            environment.keep(
+                                try FrontService(
+                                    settings, link: link, address: addresses.buyer, hub: shard, on: environment))
+                        }
+                    }
                 }
+                try await group.waitForAll()
             }
         } catch {
             await stop([shard] + fronts)
