@@ -282,9 +282,7 @@ package final class Coordinator {
     /// within `limit`, what is left then fails, and every WebSocket is closed with 1001. `finished` is called once.
     package func startDrain(limit: Duration, finished: @escaping () -> Void) {
         guard case .serving = drain else { return }
-        log(
-            .info, "drain_started",
-            [("requests_active", .int(requests.count)), ("limit_s", .int(Int(limit.inSeconds)))])
+        logDrain(.info, "drain_started", [("limit_s", .int(Int(limit.inSeconds)))])
         let timer = environment.schedule(at: environment.now + limit) { [unowned self] in drainTimedOut() }
         drain = .draining(finished: finished, timer: timer)
         for session in liveSessions { session.sendDrain() }
@@ -292,9 +290,16 @@ package final class Coordinator {
         drainProgressed()
     }
 
+    /// Once for all shards: the hub has all requests.
+    private func logDrain(
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: [(StaticString, LogRecord.Value)] = []
+    ) {
+        if front == nil { log(level, event, [("requests_active", .int(requests.count))] + fields) }
+    }
+
     private func drainTimedOut() {
         guard case .draining(let finished, _) = drain else { return }
-        log(.warn, "drain_timed_out", [("requests_active", .int(requests.count))])
+        logDrain(.warn, "drain_timed_out")
         for request in requests.all { request.shutDown() }
         closeSessions(finished)
     }

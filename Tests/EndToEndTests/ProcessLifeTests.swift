@@ -33,6 +33,7 @@ import Testing
         #expect(!client.output.contains("complete"), "the streams ended too soon to show anything")
         try await client.succeed()
         #expect(try await pool.server.exit() == ChildProcess.Exit(code: 0, wasSignalled: false))
+        #expect(pool.server.errorOutput.matches(of: #/"event":"drain_started"/#).count == 1, "each shard says so")
     }
 
     @Test(arguments: [(SIGTERM, 143), (SIGINT, 130)] as [(Int32, Int32)])
