@@ -54,6 +54,7 @@ struct Simulation {
         print(
             "sessions     \(tally.sessions)   requests \(tally.requests)   dispatches \(tally.dispatches)   forwards \(tally.forwards)"
         )
+        print("storage      \(tally.rows) rows, \(tally.restarts) restarts")
         print(
             "version 2    \(tally.encryptedSessions) sessions, \(tally.keyChanges) changes of keys, \(tally.brokenFrames) broken frames"
         )

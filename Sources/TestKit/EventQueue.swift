@@ -66,6 +66,13 @@ struct EventQueue {
         return event
     }
 
+    /// Forgets what timers of the core would do.
+    mutating func removeTimers() {
+        for place in events.indices {
+            if case .timer = events[place] { free(place) }
+        }
+    }
+
     private mutating func free(_ place: Int) {
         events[place] = .nothing
         orders[place] = 0

@@ -49,6 +49,8 @@ package final class SimulatedConnection: Connection, ByteSink {
     private unowned(unsafe) let environment: SimulatedEnvironment
     private let census: Census
     private var other: SimulatedConnection?
+    /// Among those that the core has accepted; kept by the environment.
+    var positionInAccepted: Int?
     private var state = State.open
     private var ending = ConnectionEnd.closedHere
     private var flushIsRequested = false
@@ -141,6 +143,8 @@ package final class SimulatedConnection: Connection, ByteSink {
     /// RST: what is on its way to the other end is lost.
     package func reset() { end(.closedHere, notifyPeer: .reset) }
 
+    func processEnded() { end(.failed(reason: "the process is gone"), notifyPeer: .reset) }
+
     /// The machine vanishes: this end is gone, the other hears nothing.
     package func vanish() { end(.closedHere, notifyPeer: .nothing) }
 
@@ -170,6 +174,7 @@ package final class SimulatedConnection: Connection, ByteSink {
 
     func ended() {
         state = .ended
+        environment.forgetAccepted(self)
         let last = handler
         handler = nil
         last?.closed(ending)
@@ -284,6 +289,7 @@ extension SimulatedEnvironment {
         let far = SimulatedConnection(environment: self, peer: PeerAddress(host: host, port: port))
         near.join(far)
         far.join(near)
+        track(far)
         dialer(near, WriteHalf(near))
         acceptor.accepted(far, writeHalf: WriteHalf(far))
         return (near, far)

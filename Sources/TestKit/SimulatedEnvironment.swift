@@ -29,6 +29,10 @@ package final class SimulatedEnvironment: Environment {
     package var connectionCount: Int { connections.count }
     let connections = Census()
 
+    /// Whether ``cutAcceptedConnections()`` is going to be called.
+    package var tracksAcceptedConnections = false
+    private var accepted: [SimulatedConnection] = []
+
     private var events = EventQueue()
     private var dirty: [SimulatedConnection] = []
     private var flushing: [SimulatedConnection] = []
@@ -58,6 +62,32 @@ package final class SimulatedEnvironment: Environment {
         let record = LogRecord(level, event, fields())
         logRecords.append(record)
         if logRecords.count > 2 * keptLogRecordCount { logRecords.removeFirst(keptLogRecordCount) }
+    }
+
+    /// The core's process is gone: its timers never fire.
+    package func removeTimers() {
+        events.removeTimers()
+        timerCount = 0
+    }
+
+    /// Ends every connection that the core has accepted, as a kernel does when the process is gone.
+    package func cutAcceptedConnections() {
+        for connection in accepted { connection.processEnded() }
+    }
+
+    func track(_ connection: SimulatedConnection) {
+        guard tracksAcceptedConnections else { return }
+        connection.positionInAccepted = accepted.count
+        accepted.append(connection)
+    }
+
+    func forgetAccepted(_ connection: SimulatedConnection) {
+        guard let position = connection.positionInAccepted else { return }
+        connection.positionInAccepted = nil
+        let last = accepted.removeLast()
+        guard last !== connection else { return }
+        accepted[position] = last
+        last.positionInAccepted = position
     }
 
     /// Events that have not happened yet: timers and bytes on their way.

@@ -26,6 +26,8 @@ package enum Fault: Int, CaseIterable, Sendable {
     case buyerLeaves, buyerPipelines, buyerGarbage, buyerOversize, buyerTrickles, buyerOldVersion
     // The coordinator's own surroundings.
     case operatorPolls, blacklist, promote, reject, drain, wallClockJump, tightLimits, shortTimeouts
+    // Its storage, and what it needs one for.
+    case storeSlow, storeFull, storeFails, storeUnreadable, storeSilent, tokensRevoked, restart, crash
 
     static let ofEncryption: [Fault] = [
         .weakKey, .badProof, .missingProof, .tamperedFrame, .replayedFrame, .wrongCounter, .wrongKey, .cutFrame,
@@ -33,6 +35,10 @@ package enum Fault: Int, CaseIterable, Sendable {
     ]
     static let ofEndpoints: [Fault] = [
         .endpointFails, .endpointHangs, .endpointCuts, .endpointLate, .endpointUnreachable,
+    ]
+
+    static let ofStore: [Fault] = [
+        .storeSlow, .storeFull, .storeFails, .storeUnreadable, .storeSilent, .tokensRevoked, .restart, .crash,
     ]
 
     package var name: String { "\(self)" }

@@ -17,6 +17,15 @@ package final class Swarm {
     private(set) var buyers: [SwarmBuyer] = []
     private var operators: SwarmOperator?
     private(set) var forwarder: SwarmForwarder!
+    private(set) var store: SwarmStore?
+    /// Nobody listens before.
+    private(set) var downUntil = MonotonicInstant.zero
+    /// When a coordinator ended last.
+    private(set) var lastEnd = MonotonicInstant.zero
+    /// When nobody can notice any more that a coordinator ended.
+    private var calmAt = MonotonicInstant.zero
+    /// What coordinators counted that have ended.
+    private var earlier: [CoordinatorMetrics] = []
     let parser: JSONParser
     /// For sessions of version 2: their messages are read a second time, with the product's own values.
     let legParser = JSONParser()
@@ -46,8 +55,9 @@ package final class Swarm {
         random = plan.random(for: 2)
         environment = SimulatedEnvironment(seed: plan.seed)
         environment.keptLogRecordCount = 0
-        coordinator = Coordinator(settings: settings, environment: environment)
+        if plan.hasStore { store = SwarmStore(swarm: self) }
         forwarder = SwarmForwarder(swarm: self)
+        coordinator = makeCoordinator()
         coordinator.forwarder = forwarder
         environment.onLog = { [unowned self] event in note(.coordinator, 0, event) }
         environment.afterStep = { [unowned self] in stepEnded() }
@@ -71,9 +81,11 @@ package final class Swarm {
         isLeaving = true
         note(.world, 0, "everybody leaves")
         for provider in providers { provider.leave() }
+        // With a storage, the next snapshot is always planned.
         settle("something is left when everybody has gone", within: .seconds(400)) { [environment] in
-            environment.pendingEventCount == 0
+            environment.pendingEventCount == (store == nil ? 0 : 1)
         }
+        store?.stop(inOrder: true)
         checkEmptiness()
         tally.events += environment.stepCount
         tally.virtualTime += environment.now - .zero
@@ -92,6 +104,7 @@ package final class Swarm {
         let operators = SwarmOperator(swarm: self)
         operators.begin()
         self.operators = operators
+        planRestart()
     }
 
     /// The longest that anything may take once nothing new begins.
@@ -149,11 +162,30 @@ package final class Swarm {
     func encryptedSessionBegan() { tally.encryptedSessions += 1 }
     func keysChanged() { tally.keyChanges += 1 }
     func requestForwarded() { tally.forwards += 1 }
+    func rowGiven() { tally.rows += 1 }
     func frameBroken() { tally.brokenFrames += 1 }
 
     // MARK: The coordinator's end
 
-    var isDraining: Bool { drain != nil }
+    /// It ends or has ended, and not everybody may have noticed.
+    var isDraining: Bool { drain != nil || now < calmAt }
+    var isDown: Bool { now < downUntil }
+
+    func processEnds() {
+        earlier.append(coordinator.metrics)
+        tally.restarts += 1
+        drain = nil
+        lastEnd = now
+        downUntil = now + .milliseconds(Int.random(in: 1...20_000, using: &random))
+        calmAt = downUntil + longestWay
+    }
+
+    func replaceCoordinator() {
+        coordinator = nil
+        coordinator = makeCoordinator()
+        coordinator.forwarder = forwarder
+        queueState = (0, 0)
+    }
 
     /// It has begun, and who works may still work.
     var drainHasTime: Bool {
@@ -170,6 +202,7 @@ package final class Swarm {
             note(.coordinator, 0, "drained")
             if drain?.finishedAt != nil { fail("the drain ended twice") }
             drain?.finishedAt = now
+            drained()
         }
     }
 
@@ -182,7 +215,9 @@ package final class Swarm {
         let slots = coordinator.takenSlotCount
         if slots != active { fail("\(active) requests, but \(slots) slots taken") }
         // The pool's, the drain's, one for each request, and one for each provider whose endpoint is unreachable.
-        if environment.timerCount > active + 2 + (plan.hasEndpoints ? plan.providerCount : 0) {
+        // With a storage, the next snapshot's and one for each question that an operator waits for.
+        let storeTimers = store.map { 1 + $0.openQuestionCount } ?? 0
+        if environment.timerCount > active + 2 + storeTimers + (plan.hasEndpoints ? plan.providerCount : 0) {
             fail("\(environment.timerCount) timers for \(active) requests")
         }
         if forwarder.runningCount > active {
@@ -199,14 +234,13 @@ package final class Swarm {
         if environment.stepCount % (plan.has(.tightLimits) ? 8 : 128) == 0 { audit() }
     }
 
-    /// As many messages as may wait for a provider, and not one more; and none is refused before.
+    /// No message to a provider is refused before as many wait as may; ``audit()`` sees that no more do.
     private func checkQueues() {
-        let bound = settings.providerLink.writer.waitingMessageCount
-        let longest = coordinator.longestMessageQueue
-        if longest > bound { fail("\(longest) messages wait, \(bound) may") }
         let state = (coordinator.metrics.backpressureRefusals, coordinator.sessionCount)
-        if state.0 != queueState.0, state.1 == queueState.1, longest < bound {
-            fail("a request was refused while \(longest) messages waited, \(bound) may")
+        if state.0 != queueState.0, state.1 == queueState.1 {
+            let bound = settings.providerLink.writer.waitingMessageCount
+            let longest = coordinator.longestMessageQueue
+            if longest < bound { fail("a request was refused while \(longest) messages waited, \(bound) may") }
         }
         queueState = state
     }
@@ -244,38 +278,54 @@ package final class Swarm {
 
     /// What the coordinator counted against what happened.
     private func checkCounters() {
-        let metrics = coordinator.metrics
-        let dispatches = metrics.requestsDispatched + metrics.requestsForwarded
+        let all = earlier + [coordinator.metrics]
+        func sum(_ count: (CoordinatorMetrics) -> UInt64) -> UInt64 { all.reduce(0) { $0 + count($1) } }
+        let forwards = sum { $0.requestsForwarded }
+        let dispatches = sum { $0.requestsDispatched } + forwards
+        let (chunks, pongs) = (sum { $0.chunksRelayed }, sum { $0.pongsSent })
+        let total = sum { $0.requestsTotal }
         if dispatches < UInt64(tally.dispatches) {
             fail("\(dispatches) requests dispatched, \(tally.dispatches) received")
         }
-        if metrics.requestsForwarded != UInt64(tally.forwards) {
-            fail("\(metrics.requestsForwarded) requests forwarded, \(tally.forwards) received")
+        if forwards != UInt64(tally.forwards) {
+            fail("\(forwards) requests forwarded, \(tally.forwards) received")
         }
-        if metrics.chunksRelayed > UInt64(tally.chunksSent) || metrics.chunksRelayed < UInt64(tally.chunksDelivered) {
+        if chunks > UInt64(tally.chunksSent) || chunks < UInt64(tally.chunksDelivered) {
             fail(
-                "\(tally.chunksSent) chunks sent, \(metrics.chunksRelayed) relayed, \(tally.chunksDelivered) delivered")
+                "\(tally.chunksSent) chunks sent, \(chunks) relayed, \(tally.chunksDelivered) delivered")
         }
-        if metrics.pongsSent < UInt64(tally.pongs) { fail("\(metrics.pongsSent) PONGs sent, \(tally.pongs) came") }
-        if metrics.sealedFramesRefused > UInt64(tally.brokenFrames) {
-            fail("\(metrics.sealedFramesRefused) sealed frames refused, \(tally.brokenFrames) were broken")
+        if pongs < UInt64(tally.pongs) { fail("\(pongs) PONGs sent, \(tally.pongs) came") }
+        let refused = sum { $0.sealedFramesRefused }
+        if refused > UInt64(tally.brokenFrames) {
+            fail("\(refused) sealed frames refused, \(tally.brokenFrames) were broken")
         }
         // The last commit of a session that ended may not have been answered.
-        if metrics.rekeys > UInt64(tally.keyChanges) {
-            fail("\(metrics.rekeys) rekeys, \(tally.keyChanges) at providers")
+        let rekeys = sum { $0.rekeys }
+        if rekeys > UInt64(tally.keyChanges) {
+            fail("\(rekeys) rekeys, \(tally.keyChanges) at providers")
         }
-        let concluded = metrics.requestsByModelAndStatus.values.reduce(0, +)
-        if concluded > metrics.requestsTotal { fail("\(concluded) requests ended of \(metrics.requestsTotal)") }
+        let concluded = sum { $0.requestsByModelAndStatus.values.reduce(0, +) }
+        if concluded > total { fail("\(concluded) requests ended of \(total)") }
+        if let store { checkRows(store, all) }
         guard plan.faults.isEmpty else { return }
         let underWay = providers.reduce(0) { $0 + $1.pings.count }
-        if dispatches != UInt64(tally.dispatches) || metrics.requestsTotal != UInt64(requests.count)
-            || metrics.pongsSent > UInt64(tally.pongs + underWay) || metrics.chunksRelayed != UInt64(tally.chunksSent)
+        if dispatches != UInt64(tally.dispatches) || total != UInt64(requests.count)
+            || pongs > UInt64(tally.pongs + underWay) || chunks != UInt64(tally.chunksSent)
         {
             fail(
                 "counted without faults: \(dispatches) of \(tally.dispatches) dispatches, "
-                    + "\(metrics.requestsTotal) of \(requests.count) requests, \(metrics.pongsSent) of \(tally.pongs) "
-                    + "PONGs, \(metrics.chunksRelayed) of \(tally.chunksSent) chunks")
+                    + "\(total) of \(requests.count) requests, \(pongs) of \(tally.pongs) "
+                    + "PONGs, \(chunks) of \(tally.chunksSent) chunks")
         }
+    }
+
+    /// One row for each request that ended, with what was counted.
+    private func checkRows(_ store: SwarmStore, _ all: [CoordinatorMetrics]) {
+        var counted: [Int: Int] = [:]
+        for metrics in all {
+            for (key, count) in metrics.requestsByModelAndStatus { counted[key.status, default: 0] += Int(count) }
+        }
+        if counted != store.givenRows { fail("rows by status: \(store.givenRows), counted: \(counted)") }
     }
 
     private func checkEmptiness() {
@@ -286,6 +336,7 @@ package final class Swarm {
         for buyer in buyers { buyer.forget() }
         operators = nil
         forwarder = nil
+        environment.removeTimers()
         if environment.connectionCount != 0 { fail("\(environment.connectionCount) connections are still in memory") }
         weak let core = coordinator
         coordinator = nil
@@ -302,8 +353,9 @@ package final class Swarm {
         add(coordinator.sessionCount, "sessions")
         add(coordinator.pool.counts.total, "pool entries")
         add(coordinator.unauthenticatedConnectionCount, "greetings")
-        add(environment.timerCount, "timers")
-        add(environment.pendingEventCount, "events")
+        let planned = store == nil ? 0 : 1
+        add(environment.timerCount - planned, "timers")
+        add(environment.pendingEventCount - planned, "events")
         return text
     }
 }

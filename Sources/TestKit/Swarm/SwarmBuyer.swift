@@ -13,7 +13,8 @@ final class SwarmBuyer: ConnectionHandler, SimulatedActor {
     }
 
     let index: Int
-    unowned let swarm: Swarm
+    /// Unchecked, since it is asked for all the time: the swarm has its actors, and they act only while it runs.
+    unowned(unsafe) let swarm: Swarm
     var random: SeededRandom
     private(set) var connection: SimulatedConnection?
     private var farEnd: SimulatedConnection?
@@ -72,8 +73,8 @@ final class SwarmBuyer: ConnectionHandler, SimulatedActor {
     func act() {
         timer = nil
         guard let connection else {
-            if questionsLeft > 0, !swarm.isResting { connect() }
-            return
+            guard questionsLeft > 0, !swarm.isResting else { return }
+            return swarm.isDown ? wake(after: .seconds(1)) : connect()
         }
         if let leavesAt, leavesAt <= now { return leave(connection) }
         if !parts.isEmpty { return sendPart() }
@@ -233,6 +234,7 @@ final class SwarmBuyer: ConnectionHandler, SimulatedActor {
         }
         if strikes(.buyerStalls), let farEnd {
             misbehaves(.buyerStalls)
+            for case .request(let request, _) in questions { request.isUnread = true }
             farEnd.outgoing.isStalled = true
             if random.chance(0.5) { farEnd.outgoing.capacity = 1_000 }
             let seconds = [1, 10, 100][Int.random(in: 0..<3, using: &random)]

@@ -47,7 +47,8 @@ final class SwarmOperator: SimulatedActor {
         default:
             swarm.struck(.operatorPolls)
             let paths = ["/healthz", "/poolz", "/metrics", "/admin/provisional", "/readyz"]
-            call("GET", paths[Int.random(in: 0..<paths.count, using: &random)], body: "", [200])
+            let path = paths[Int.random(in: 0..<paths.count, using: &random)]
+            if path == "/admin/provisional" { list() } else { call("GET", path, body: "", [200]) }
         }
         schedule()
     }
@@ -66,69 +67,18 @@ final class SwarmOperator: SimulatedActor {
         }
     }
 
-    private func call(_ method: String, _ path: String, body: String, _ statuses: [Int]) {
-        let request =
-            "\(method) \(path) HTTP/1.1\r\nHost: a\r\nConnection: close\r\nAuthorization: Bearer operator-key\r\n"
-            + "Content-Length: \(body.utf8.count)\r\n\r\n\(body)"
-        visit = OperatorVisit(swarm: swarm, request: request, path: path, statuses: statuses)
-    }
-}
-
-/// One question of an operator, on a connection of its own.
-final class OperatorVisit: ConnectionHandler {
-    private unowned let swarm: Swarm
-    private let path: String
-    private let statuses: [Int]
-    private var request: [UInt8]
-    private var reader = AnswerReader()
-    private var writeHalf = WriteHalf.none
-    private var isAnswered = false
-
-    init(swarm: Swarm, request: String, path: String, statuses: [Int]) {
-        self.swarm = swarm
-        self.path = path
-        self.statuses = statuses
-        self.request = Array(request.utf8)
-        let pair = swarm.environment.connect(to: swarm.coordinator.providerAcceptor, from: "127.0.0.1") {
-            connection, writeHalf in
-            self.writeHalf = writeHalf
-            connection.handler = self
-        }
-        near = pair.near
-        pair.near.requestFlush()
+    private func call(_ method: String, _ path: String, body: String, _ statuses: [Int], count: Int = 1) {
+        guard !swarm.isDown else { return }
+        visit = OperatorVisit(
+            swarm: swarm, method: method, path: path, body: body, statuses: statuses, count: count)
     }
 
-    private weak var near: SimulatedConnection?
-
-    func received(_ bytes: MutableByteView) {
-        reader.append(bytes.readOnly)
-        while let event = reader.next() {
-            switch event {
-            case .head(let head):
-                let isExpected = statuses.contains(head.status) || (swarm.isDraining && head.status == 503)
-                let mayBeFull = swarm.plan.has(.tightLimits) && head.status == 503
-                if !isExpected && !mayBeFull { swarm.fail("\(path) was answered with \(head.status)") }
-            case .body: break
-            case .end:
-                isAnswered = true
-                near?.close()
-            }
-        }
-        if let violation = reader.violation { swarm.fail("\(path) got a broken answer: \(violation)") }
-    }
-
-    func peerFinished() { near?.close() }
-
-    func flush() {
-        guard !request.isEmpty else { return }
-        _ = withByteView(request) { writeHalf.write($0) }
-        request = []
-    }
-
-    func writeCompleted() {}
-    func deadlineReached() {}
-
-    func closed(_ end: ConnectionEnd) {
-        if !isAnswered, !swarm.isDraining { swarm.fail("\(path) was not answered") }
+    /// Asks for what only the storage knows, some times in a row.
+    private func list() {
+        let faults: [Fault] = [.storeSlow, .storeFails, .storeSilent, .storeUnreadable]
+        let mayFail = swarm.store != nil && faults.contains(where: swarm.plan.has)
+        call(
+            "GET", "/admin/provisional", body: "", mayFail ? [200, 503] : [200],
+            count: mayFail ? Int.random(in: 1...4, using: &random) : 1)
     }
 }

@@ -61,6 +61,7 @@ package struct SwarmPlan: Sendable {
             var local: [Fault] = []
             if hasEncryption { local += Fault.ofEncryption }
             if hasEndpoints { local += Fault.ofEndpoints }
+            if hasStore { local += Fault.ofStore }
             for fault in local where random.chance(0.25) { faults.insert(fault) }
         }
         if faults.contains(.sleep) { duration = .seconds(random.chance(0.3) ? 4 * 3600 : 400) }
@@ -71,7 +72,7 @@ package struct SwarmPlan: Sendable {
         hasEncryption = true
         hasEndpoints = true
         hasStore = true
-        for fault in Fault.ofEncryption + Fault.ofEndpoints { faults.insert(fault) }
+        for fault in Fault.ofEncryption + Fault.ofEndpoints + Fault.ofStore { faults.insert(fault) }
     }
 
     package func has(_ fault: Fault) -> Bool { faults.contains(fault) }
@@ -102,6 +103,7 @@ package struct SwarmPlan: Sendable {
             settings.storage.snapshotInterval =
                 random.chance(0.5) ? .seconds(Int.random(in: 5...300, using: &random)) : nil
         }
+        if hasStore { settings.authentication.requiresProviderToken = random.chance(0.3) }
         guard has(.tightLimits) else { return settings }
         settings.providerLink.messageByteCount = random.chance(0.5) ? 64 * 1024 : 8 * 1024
         settings.providerLink.unauthenticatedConnectionCount = Int.random(in: 1...3, using: &random)

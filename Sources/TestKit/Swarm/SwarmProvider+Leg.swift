@@ -116,7 +116,7 @@ extension SwarmProvider {
         }
         leg.isRekeying = true
         let timeout = swarm.settings.providerLink.handshakeTimeout
-        if strikes(.rekeyIgnored, 0.15) {
+        if strikes(.rekeyIgnored, 0.3) {
             misbehaves(.rekeyIgnored)
             return mustEnd(after: timeout)
         }
@@ -193,9 +193,7 @@ extension SwarmProvider {
     /// True when a frame that must not be taken went in place of the job's next chunk.
     func breaksFrame(of job: SwarmJob, _ leg: SwarmLeg) -> Bool {
         let faults: [Fault] = [.tamperedFrame, .replayedFrame, .wrongCounter, .wrongKey, .cutFrame, .downgrade]
-        guard !leg.isRekeying, let fault = faults.first(where: { strikes($0, 0.05) }) else {
-            return sendsLate(leg)
-        }
+        guard !leg.isRekeying, let fault = faults.first(where: { strikes($0, 0.1) }) else { return false }
         misbehaves(fault)
         swarm.frameBroken()
         let poison: StaticString = "data: {\"poison\":1}\n\n"
@@ -205,8 +203,8 @@ extension SwarmProvider {
         var spoilt = text.view.string
         switch fault {
         case .tamperedFrame:
-            let members = ["ciphertext", "tag", "nonce", "aad"]
-            Self.spoil(members[Int.random(in: 0..<4, using: &random)], in: &spoilt)
+            let members = ["tag", "ciphertext", "tag", "nonce", "tag", "aad"]
+            Self.spoil(members[Int.random(in: 0..<6, using: &random)], in: &spoilt)
         case .wrongKey: Self.spoil("kid", in: &spoilt)
         case .wrongCounter: Self.recount(by: random.chance(0.5) ? 1 : 5_000, in: &spoilt)
         case .cutFrame: Self.cut(in: &spoilt)
@@ -225,10 +223,10 @@ extension SwarmProvider {
     }
 
     /// Something for a request that is over, under the keys before the last change: late, but no forgery.
-    private func sendsLate(_ leg: SwarmLeg) -> Bool {
-        guard leg.retired != nil, !leg.isRekeying, strikes(.retiredKey, 0.3),
+    func sendLate() {
+        guard let leg, leg.retired != nil, !leg.isRekeying, strikes(.retiredKey, 0.5),
             let old = known.last(where: { $0.generation + 1 == leg.generation })
-        else { return false }
+        else { return }
         misbehaves(.retiredKey)
         sendText { text in
             withByteView(old.id) {
@@ -237,7 +235,6 @@ extension SwarmProvider {
                     stream: old.request.stream, into: &text)
             }
         }
-        return false
     }
 
     private func clearChunk(_ id: [UInt8], seq: Int, _ data: ByteView) -> String {

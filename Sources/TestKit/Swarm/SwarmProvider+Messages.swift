@@ -152,7 +152,7 @@ extension SwarmProvider {
             sendState("ready")
         } else if type == "drain" {
             swarm.note(.provider, index, "gets drain")
-            if !swarm.isDraining && !isTouched { swarm.fail("\(name) was told to drain") }
+            if !swarm.isDraining && !isTouched && !isOrphaned { swarm.fail("\(name) was told to drain") }
             if random.chance(0.5) { sendDrainStatus("starting") }
         } else if type == "auth_challenge" || type == "auth_response" {
             if phase == .live { return swarm.fail("\(name) is asked for a key") }
@@ -218,7 +218,7 @@ extension SwarmProvider {
         guard attempt.cancelledAt == nil else { return swarm.fail("\(name) is to cancel a request twice") }
         attempt.cancelledAt = now
         swarm.note(.provider, index, "is to cancel", attempt.request.number)
-        if !attempt.request.isOver, reason == "buyer_disconnected" {
+        if !attempt.request.isOver, !attempt.request.isUnread, reason == "buyer_disconnected" {
             swarm.fail("request \(attempt.request.number) is cancelled for a buyer who is there")
         }
         guard jobs.contains(where: { $0.attempt === attempt }) else { return }

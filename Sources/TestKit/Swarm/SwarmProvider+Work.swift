@@ -288,6 +288,7 @@ extension SwarmProvider {
             for byte: UInt8 in [0x81, 0xFF, 0, 0, 0, 0, 0x40, 0, 0, 0, 1, 2, 3, 4] { waiting.append(byte) }
             connection?.requestFlush()
         }
+        sendLate()
         misuseConnection()
     }
 

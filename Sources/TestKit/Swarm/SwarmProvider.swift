@@ -12,13 +12,17 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     enum Phase: Equatable { case offline, upgrading, greeting, live, closing }
 
     let index: Int
-    unowned let swarm: Swarm
+    /// Unchecked, since it is asked for all the time: the swarm has its actors, and they act only while it runs.
+    unowned(unsafe) let swarm: Swarm
     let isExemplary: Bool
     let slots: Int
     let model: Int
     let speaksEncrypted: Bool
     /// Where its requests are forwarded to, if not through its WebSocket.
     let endpointURL: String?
+    /// Joins with a token.
+    let hasToken: Bool
+    private var connectedAt = MonotonicInstant.zero
     /// Of this session, in version 2.
     var leg: SwarmLeg?
     var random: SeededRandom
@@ -64,6 +68,8 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         let mostSlots = swarm.plan.has(.stopsReading) && swarm.plan.has(.tightLimits) ? 16 : 4
         slots = Int.random(in: 1...mostSlots, using: &random)
         speaksEncrypted = random.chance(0.5)
+        let mayHaveToken = random.chance(0.5)
+        hasToken = swarm.plan.hasStore && (mayHaveToken || swarm.settings.authentication.requiresProviderToken)
         self.random = random
         model = index % swarm.plan.modelCount
         endpointURL = swarm.settings.pool.admission.pinned["p\(index)"]?.endpointURL
@@ -137,7 +143,9 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
     // MARK: Connection
 
     private func connect() {
+        guard !swarm.isDown else { return wake(after: .seconds(1)) }
         phase = .upgrading
+        connectedAt = now
         upgrade.removeAll()
         frames = RawFrameReader(expectsMask: false)
         waiting.removeAll()
@@ -160,7 +168,9 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         shape(pair.far)
         swarm.note(.provider, index, "connects")
         waiting.append("GET /ws/provider HTTP/1.1\r\nHost: pool.test\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n")
-        waiting.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n")
+        waiting.append("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n")
+        if hasToken { waiting.append("Authorization: Bearer \(SwarmStore.token(of: index))\r\n") }
+        waiting.append("\r\n")
         pair.near.requestFlush()
     }
 
@@ -225,7 +235,14 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
             place = line + 1
         }
         guard let end else { return }
-        guard head.hasPrefix("HTTP/1.1 101") else {
+        let isAccepted = head.hasPrefix("HTTP/1.1 101")
+        if isAccepted || head.hasPrefix("HTTP/1.1 401") { tokenJudged(isAccepted) }
+        if head.hasPrefix("HTTP/1.1 401"), hasToken {
+            swarm.note(.provider, index, "is refused for its token")
+            connection?.close()
+            return
+        }
+        guard isAccepted else {
             if !head.hasPrefix("HTTP/1.1 503") || !(swarm.isDraining || swarm.plan.has(.tightLimits)) {
                 swarm.fail("\(name) was refused: \(head.prefix(40).string)")
             }
@@ -243,6 +260,18 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
             wake(after: .microseconds(random.chance(0.5) ? 0 : 3_000))
         }
         withByteView(rest) { framesReceived($0) }
+    }
+
+    /// The coordinator knows the token, or not, unless what it knows has just changed.
+    private func tokenJudged(_ isAccepted: Bool) {
+        guard let store = swarm.store, hasToken, store.tokensChangedAt < connectedAt else { return }
+        let isKnown = store.knownTokens.contains(Int64(index))
+        if isAccepted != isKnown {
+            swarm.fail("\(name) was \(isAccepted ? "let in" : "refused"), its token is \(isKnown ? "good" : "not")")
+        }
+        if isAccepted, store.tokenUses[Int64(index)] == nil {
+            swarm.fail("the use of the token of \(name) is not on record")
+        }
     }
 
     private func framesReceived(_ bytes: ByteView) {
@@ -293,10 +322,15 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         stopActing()
     }
 
-    var isBlameless: Bool { isExemplary && !isTouched && !hasMisbehaved && !swarm.isLeaving }
+    /// The coordinator of this session has ended.
+    var isOrphaned: Bool { connectedAt < swarm.lastEnd }
+    var isBlameless: Bool { !isOrphaned && isExemplary && !isTouched && !hasMisbehaved && !swarm.isLeaving }
 
     func live(as assignedID: ByteView) {
         guard phase == .greeting else { return swarm.fail("\(name) was greeted twice") }
+        if let store = swarm.store, store.tokensChangedAt < connectedAt, store.knownRejected.contains(name) {
+            swarm.fail("\(name) was let in, and is rejected on record")
+        }
         phase = .live
         stormsLeft = 0
         nextHeartbeat = now + .seconds(30)

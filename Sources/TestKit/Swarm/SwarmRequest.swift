@@ -10,6 +10,8 @@ final class SwarmRequest {
     var attempts: [SwarmAttempt] = []
     /// The buyer has its answer, or has gone.
     var isOver = false
+    /// Its buyer does not read, and may be cut for that without noticing.
+    var isUnread = false
     /// Set when the buyer left in a way that the coordinator can see.
     var leftAt: MonotonicInstant?
 
