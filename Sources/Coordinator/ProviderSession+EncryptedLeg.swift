@@ -26,14 +26,15 @@ extension ProviderSession {
     }
 
     @inline(__always)
-    func sealedChunkReceived(_ frame: SealedFrame) {
+    func sealedChunkReceived(_ frame: SealedFrame, now: MonotonicInstant) {
         guard let leg else { return ignored("unexpected", "a sealed frame in a session in the clear") }
         guard let request = request(frame.requestID) else { return discard(frame, .responseChunk, leg) }
         do throws(LegError) {
             let chunk = try leg.openChunk(frame, request.chunkContext(leg))
             request.chunkReceived(
                 ResponseChunk(
-                    requestID: frame.requestID, seq: chunk.seq ?? request.chunksReceived, data: chunk.data))
+                    requestID: frame.requestID, seq: chunk.seq ?? request.chunksReceived, data: chunk.data),
+                now: now)
         } catch {
             legFailed(error, request)
         }

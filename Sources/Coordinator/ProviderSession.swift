@@ -143,12 +143,13 @@ final class ProviderSession: ConnectionHandler {
             ignored("malformed", error.description)
             return
         }
-        if message.isOfLiveSession { heard() }
+        let now = now
+        if message.isOfLiveSession { coordinator.pool.heard(handle, now: now) }
         switch message {
         case .chunk(let chunk):
             guard leg == nil else { return clearAnswerReceived() }
             if let request = request(chunk.requestID) {
-                request.chunkReceived(chunk)
+                request.chunkReceived(chunk, now: now)
             } else {
                 coordinator.metrics.chunksUnknown += 1
                 coordinator.log(.warn, "chunk_for_unknown_request", [("provider_id", .string(providerID))])
@@ -167,7 +168,7 @@ final class ProviderSession: ConnectionHandler {
                 coordinator.pool.drainStatusReceived(handle, isComplete: status.phase == .complete, now: now))
         case .preflightAck(let answer): coordinator.preflightAnswered(answer, by: self)
         case .nak(let nak): nakReceived(nak, handle)
-        case .sealedChunk(let frame): sealedChunkReceived(frame)
+        case .sealedChunk(let frame): sealedChunkReceived(frame, now: now)
         case .sealedEnd(let frame): sealedEndReceived(frame)
         case .rekeyResponse(let response): rekeyResponseReceived(response)
         case .rekeyCommitted(let proof): rekeyCommittedReceived(proof)

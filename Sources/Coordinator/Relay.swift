@@ -144,11 +144,10 @@ final class Relay: ExchangeOwner, ForwardReply {
     // MARK: From the provider
 
     @inline(__always)
-    func chunkReceived(_ chunk: ResponseChunk) {
+    func chunkReceived(_ chunk: ResponseChunk, now: MonotonicInstant) {
         chunksReceived &+= 1
         switch machine.chunkReceived(seq: chunk.seq, now: now) {
         case .relay(let isFirst):
-            let now = now
             if isFirst {
                 begin()
             } else {
@@ -237,7 +236,7 @@ final class Relay: ExchangeOwner, ForwardReply {
 
     func forwardProduced(_ data: ByteView) {
         guard forward != nil else { return }
-        chunkReceived(ResponseChunk(requestID: .empty, seq: machine.nextSeq, data: data))
+        chunkReceived(ResponseChunk(requestID: .empty, seq: machine.nextSeq, data: data), now: now)
     }
 
     func forwardFinished(_ result: ForwardResult) {

@@ -2,7 +2,7 @@ import ProviderProtocol
 
 /// The requests in flight by id. An id carries its place in the table, so a chunk finds its request without hashing;
 /// the whole id is compared, so a stale or invented one finds nothing.
-struct RequestTable {
+struct RequestTable: ~Copyable {
     private var slots: [Relay?] = []
     private var free: [UInt32] = []
     private(set) var count = 0

@@ -84,10 +84,10 @@ package enum InferencePath: UInt8, Sendable {
 /// Names one admitted session in its pool: two integers, so that the way of a request hashes no text.
 ///
 /// A handle outlives its entry without harm: every call with a stale one does nothing.
-package struct EntryHandle: Hashable, Sendable {
+public struct EntryHandle: Hashable, Sendable {
     let index: UInt32
     let generation: UInt32
 
     /// Smaller than the most entries that the pool has ever held at once; reused. For arrays beside the pool.
-    package var slot: Int { Int(index) }
+    public var slot: Int { Int(index) }
 }
