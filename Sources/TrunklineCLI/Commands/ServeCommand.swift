@@ -113,8 +113,8 @@ enum ServeCommand: Command {
 
     /// On the loop, before it serves anybody, so that no notice comes before there is somebody to hear it.
     private static func openStore(_ configuration: CoordinatorConfiguration, shard: Shard, log: LogWriter) -> Store {
-        Store.start(Store.Settings(configuration), log: { log.write($0) }) { [weak shard] notice in
-            shard?.post { $0.resident(CoordinatorService.self)?.noticed(notice) }
+        Store.start(Store.Settings(configuration), log: { log.write($0) }) { notice in
+            shard.post { $0.resident(CoordinatorService.self)?.noticed(notice) }
         }
     }
 
