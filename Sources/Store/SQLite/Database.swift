@@ -12,9 +12,12 @@ import Primitives
 /// One connection to a SQLite file. Used by one thread at a time.
 final class Database {
     private let handle: OpaquePointer
+    /// Once, before SQLite is used. A process that has used it before keeps what it has, which does no harm.
+    private static let isConfigured = trunkline_count_no_memory() == SQLITE_OK
 
     /// Opens the file, and makes it, readable by its owner only, unless `mustExist`.
     init(path: String, mustExist: Bool = false, busyTimeout: Duration) throws(DatabaseError) {
+        _ = Self.isConfigured
         if !mustExist { Self.makeFile(path) }
         var opened: OpaquePointer?
         let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (mustExist ? 0 : SQLITE_OPEN_CREATE)
