@@ -18,7 +18,7 @@ RELEASE_TESTS := -c release -Xswiftc -enable-testing --scratch-path .build/relea
 FORMATTED := $(wildcard Sources Tests Benchmarks Fuzz Conformance Package.swift)
 
 .DEFAULT_GOAL := help
-.PHONY: help deps build demo test test-release bench bench-check fuzz autobahn http-cases soak simulate lint format install clean
+.PHONY: help deps build demo test test-release bench bench-check fuzz autobahn http-cases soak simulate mutations lint format install clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -61,6 +61,9 @@ soak: build ## Real programs and sockets under faults for SECONDS (default 60); 
 simulate: deps ## Run SEEDS (default 100000) simulated worlds from FROM (1) on; a failure comes with its repetition
 	$(SWIFT) build -c release --product trunkline-simulate
 	.build/release/trunkline-simulate --seeds $(or $(SEEDS),100000) --from $(or $(FROM),1)
+
+mutations: deps ## Plant the bugs of scripts/mutations.txt and count the seeds until each is found; run every night
+	scripts/mutation-check --seeds $(or $(SEEDS),3000)
 
 lint: ## Check formatting and the walls between the rooms
 	@scripts/require-swift

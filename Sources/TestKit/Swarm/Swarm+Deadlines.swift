@@ -34,14 +34,14 @@ extension Swarm {
     /// The answer to `request` is complete, on a connection without faults.
     func checkDeadline(of request: SwarmRequest) {
         let waited = now - request.progressAt
-        if waited > settings.routing.requestTimeout + slack + (request.attempts.isEmpty ? rekeyWait : .zero) {
+        if waited > settings.routing.requestTimeout + longestWay + (request.attempts.isEmpty ? rekeyWait : .zero) {
             fail("request \(request.number) was answered \(waited.inSeconds) s after the last sign of life")
         }
         // What a black hole swallowed made no gap.
         guard !plan.has(.providerBlackHole) else { return }
         guard let attempt = request.attempts.last, attempt.end == nil, !attempt.isLost, let gap = attempt.gapSince
         else { return }
-        if now - gap > settings.routing.gapTimeout + slack {
+        if now - gap > settings.routing.gapTimeout + longestWay {
             fail("request \(request.number) waited \((now - gap).inSeconds) s for a missing chunk")
         }
     }

@@ -194,7 +194,7 @@ package final class Swarm {
     }
 
     func startDrain(limit: Duration) {
-        guard drain == nil else { return }
+        guard drain == nil, !isDown else { return }
         struck(.drain)
         note(.operators, 0, "drain", Int(limit.inSeconds))
         drain = (now, limit, nil)
@@ -217,7 +217,7 @@ package final class Swarm {
         // The pool's, the drain's, one for each request, and one for each provider whose endpoint is unreachable.
         // With a storage, the next snapshot's and one for each question that an operator waits for.
         let storeTimers = store.map { 1 + $0.openQuestionCount } ?? 0
-        if environment.timerCount > active + 2 + storeTimers + (plan.hasEndpoints ? plan.providerCount : 0) {
+        if !isDown, environment.timerCount > active + 2 + storeTimers + (plan.hasEndpoints ? plan.providerCount : 0) {
             fail("\(environment.timerCount) timers for \(active) requests")
         }
         if forwarder.runningCount > active {
@@ -257,12 +257,14 @@ package final class Swarm {
         guard violation == nil else { return }
         // A request cancelled at the last moment keeps its slot a little longer.
         // A buyer who vanished is noticed when he does not take his answer.
-        let delay = plan.has(.buyerVanishes) ? patience : .seconds(2)
+        // So is one who left behind more than is read ahead.
+        let isNoticedLate = plan.has(.buyerVanishes) || (plan.has(.tightLimits) && plan.has(.buyerPipelines))
+        let delay = isNoticedLate ? patience : .seconds(2)
         settle("slots are not given back", within: settings.routing.cancelTimeout + delay) {
             coordinator.activeRequestCount == 0
         }
         // Of a buyer who vanished in the middle of his request the coordinator learns by his silence.
-        settle("bodies are held at rest", within: settings.timeouts.body + .seconds(10)) {
+        settle("bodies are held at rest", within: settings.timeouts.body + .seconds(plan.hasLargeRequests ? 60 : 10)) {
             coordinator.heldBodyByteCount == 0
         }
         audit()
