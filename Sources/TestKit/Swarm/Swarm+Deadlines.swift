@@ -31,6 +31,11 @@ extension Swarm {
         return once * (plan.buyerCount * 2)
     }
 
+    /// Buyers may send more ahead than is read ahead: that they have left is read behind it.
+    var readsLittleAhead: Bool {
+        plan.has(.buyerPipelines) && (plan.has(.tightLimits) || plan.hasLargeRequests)
+    }
+
     /// The answer to `request` is complete, on a connection without faults.
     func checkDeadline(of request: SwarmRequest) {
         let waited = now - request.progressAt

@@ -257,9 +257,7 @@ package final class Swarm {
         guard violation == nil else { return }
         // A request cancelled at the last moment keeps its slot a little longer.
         // A buyer who vanished is noticed when he does not take his answer.
-        // So is one who left behind more than is read ahead.
-        let isNoticedLate = plan.has(.buyerVanishes) || (plan.has(.tightLimits) && plan.has(.buyerPipelines))
-        let delay = isNoticedLate ? patience : .seconds(2)
+        let delay = plan.has(.buyerVanishes) || readsLittleAhead ? patience : .seconds(2)
         settle("slots are not given back", within: settings.routing.cancelTimeout + delay) {
             coordinator.activeRequestCount == 0
         }

@@ -62,8 +62,7 @@ final class SwarmForwarder: RequestForwarder {
     // MARK: Invariants
 
     func audit() {
-        // Where little is read ahead, a buyer's leaving may not be read.
-        guard !swarm.plan.has(.tightLimits) else { return }
+        guard !swarm.readsLittleAhead, !swarm.plan.has(.tightLimits) else { return }
         for forward in running.values {
             guard let left = forward.attempt.request.leftAt else { continue }
             if swarm.now - max(left, forward.attempt.receivedAt) > .seconds(2) {

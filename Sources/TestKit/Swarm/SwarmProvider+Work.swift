@@ -71,10 +71,21 @@ extension SwarmProvider {
     }
 
     private func finish(_ job: SwarmJob, _ end: SwarmAttempt.End, _ status: StaticString, count: Int) {
+        if end == .complete { checkCancellation(of: job.attempt, within: .milliseconds(500)) }
         if !isUnheard { job.attempt.ended(end) }
         swarm.note(.provider, index, status, job.attempt.request.number, count)
         withByteView(job.attempt.id) { sendEnd(id: $0, status: status, count: count) }
         jobs.removeAll { $0 === job }
+    }
+
+    /// On a good network a `cancel_request` is here soon after the buyer has gone.
+    private func checkCancellation(of attempt: SwarmAttempt, within limit: Duration) {
+        guard !linkIsFaulty, !swarm.plan.hasSlowLinks, !swarm.plan.hasLargeRequests, attempt.cancelledAt == nil,
+            let left = attempt.request.leftAt, now - max(left, attempt.receivedAt) > limit
+        else { return }
+        let faults: [Fault] = [.tightLimits, .splitPieces, .jitter, .buyerStalls]
+        guard !faults.contains(where: swarm.plan.has) else { return }
+        swarm.fail("\(name) answered request \(attempt.request.number), and was not told that its buyer has gone")
     }
 
     private func work(on job: SwarmJob) {

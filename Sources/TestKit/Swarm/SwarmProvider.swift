@@ -395,7 +395,9 @@ final class SwarmProvider: ConnectionHandler, SimulatedActor {
         for job in jobs {
             let attempt = job.attempt
             guard attempt.cancelledAt == nil, let left = attempt.request.leftAt else { continue }
-            if now - max(left, attempt.receivedAt) > .seconds(2), !swarm.plan.has(.tightLimits) {
+            if now - max(left, attempt.receivedAt) > .seconds(2), !swarm.plan.has(.tightLimits),
+                !swarm.readsLittleAhead
+            {
                 swarm.fail("\(name) was not told that the buyer of request \(attempt.request.number) has gone")
             }
         }
