@@ -207,11 +207,11 @@ extension Coordinator {
             "trunkline_loop_turn_seconds",
             "From the loop's waking to its last write: what a chunk waits at most, and the loop's lag.",
             driver.turnSeconds)
+        let process = environment.processStatistics
         page.counter(
-            "trunkline_log_records_dropped_total", "Log records dropped by a full queue.", driver.logRecordsDropped)
+            "trunkline_log_records_dropped_total", "Log records dropped by a full queue.", process.logRecordsDropped)
         page.gauge(
             "trunkline_uptime_seconds", "Since the coordinator started.", (environment.now - startedAt).inSeconds)
-        let process = driver.process
         page.gauge("process_resident_memory_bytes", "Resident memory size in bytes.", process.residentByteCount)
         page.gauge("process_virtual_memory_bytes", "Virtual memory size in bytes.", process.virtualByteCount)
         page.family("process_cpu_seconds_total", .counter, "Total user and system CPU time spent in seconds.")

@@ -13,14 +13,13 @@ package struct DriverStatistics: Sendable {
     /// From the moment the loop woke to the moment all its output had been handed over: an upper bound of what the
     /// coordinator itself adds to a chunk, and the lag of everything that waited meanwhile.
     package var turnSeconds = Histogram(bounds: Histogram.overheadSeconds)
-    package var logRecordsDropped: UInt64 = 0
-    package var process = ProcessStatistics()
 
     package init() {}
 }
 
-/// The process as the system sees it.
+/// The process as the system sees it, and what all its shards share.
 package struct ProcessStatistics: Sendable {
+    package var logRecordsDropped: UInt64 = 0
     package var residentByteCount = 0
     package var virtualByteCount = 0
     /// User and system time.

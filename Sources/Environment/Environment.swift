@@ -21,12 +21,15 @@ package protocol Environment: AnyObject {
     /// at all when the record is not kept: below the level, or one of too many.
     func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)])
 
-    /// Gathered when asked for, which may cost some system calls.
+    /// Of this loop.
     var statistics: DriverStatistics { get }
+    /// Gathered when asked for, at the cost of some system calls and of a look at every open file.
+    var processStatistics: ProcessStatistics { get }
 }
 
 extension Environment {
     package var statistics: DriverStatistics { DriverStatistics() }
+    package var processStatistics: ProcessStatistics { ProcessStatistics() }
 
     package func log(_ record: LogRecord) { log(record.level, record.event) { record.fields } }
 

@@ -36,6 +36,8 @@ package final class LogWriter: LogSink, @unchecked Sendable {
         let time: WallTime
     }
 
+    /// What the writer's thread sleeps for.
+    private enum Sleep { case awake, untilWork, untilSummary }
     private enum Life { case running, stopping, stopped }
     private struct State {
         var queue: [Entry] = []
@@ -43,7 +45,7 @@ package final class LogWriter: LogSink, @unchecked Sendable {
         /// Not reported in a line yet.
         var droppedCount = 0
         var droppedInAll: UInt64 = 0
-        var isIdle = false
+        var sleep = Sleep.awake
         var life = Life.running
         var thread: LoopThread?
 
@@ -54,7 +56,7 @@ package final class LogWriter: LogSink, @unchecked Sendable {
 
         mutating func takeWork(now: MonotonicInstant) -> Work {
             var work = Work(entries: queue, droppedCount: droppedCount)
-            queue.removeAll(keepingCapacity: true)
+            queue = []
             droppedCount = 0
             if case .stopping = life {
                 life = .stopped
@@ -124,11 +126,12 @@ package final class LogWriter: LogSink, @unchecked Sendable {
         return withState { state in
             guard case .running = state.life else { return false }
             let ended = state.limiter.takeEnded(now: now)
-            if !ended.isEmpty {
-                let time = currentWallTime()
-                for summary in ended { add(Entry(record: summary, time: time), to: &state) }
-            }
-            return state.limiter.admits(event, now: now)
+            // Beyond the queue's limit too, which their number, one per event, hardly stretches: what they count is
+            // counted nowhere else.
+            for summary in ended { state.queue.append(Entry(record: summary, time: currentWallTime())) }
+            let isAdmitted = state.limiter.admits(event, now: now)
+            if !ended.isEmpty || !isAdmitted && state.sleep == .untilWork { uv_cond_signal(changed) }
+            return isAdmitted
         }
     }
 
@@ -139,7 +142,7 @@ package final class LogWriter: LogSink, @unchecked Sendable {
             return
         }
         state.queue.append(entry)
-        if state.isIdle { uv_cond_signal(changed) }
+        if state.sleep != .awake { uv_cond_signal(changed) }
     }
 
     package var droppedRecordCount: UInt64 { withState { $0.droppedInAll } }
@@ -177,13 +180,13 @@ package final class LogWriter: LogSink, @unchecked Sendable {
         uv_mutex_lock(mutex)
         defer { uv_mutex_unlock(mutex) }
         guard !state.hasWork else { return }
-        state.isIdle = true
-        if state.limiter.hasSuppressed {
+        state.sleep = state.limiter.hasSuppressed ? .untilSummary : .untilWork
+        if state.sleep == .untilSummary {
             _ = uv_cond_timedwait(changed, mutex, UInt64(LogRateLimiter.window.inNanoseconds))
         } else {
             uv_cond_wait(changed, mutex)
         }
-        state.isIdle = false
+        state.sleep = .awake
     }
 
     private func append(_ record: LogRecord, _ time: WallTime) {

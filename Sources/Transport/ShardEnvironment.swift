@@ -106,8 +106,12 @@ package final class ShardEnvironment: Environment {
     package var statistics: DriverStatistics {
         var statistics = counted
         statistics.connectionsOpen = connections.count
+        return statistics
+    }
+
+    package var processStatistics: ProcessStatistics {
+        var statistics = ProcessStatistics.current()
         statistics.logRecordsDropped = logSink.droppedRecordCount
-        statistics.process = .current()
         return statistics
     }
 

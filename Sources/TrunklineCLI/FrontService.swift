@@ -27,6 +27,9 @@ final class FrontService {
             acceptor: coordinator.buyerAcceptor, on: environment)
     }
 
+    /// Once the shard keeps this service: what the hub sends finds it from now on.
+    func begin() { front.begin() }
+
     func received(_ batch: HubBatch) { front.received(batch) }
 
     func reloadCertificates() { certificate?.reloadLogging(to: environment) }

@@ -146,6 +146,19 @@ struct ShardMetricsTests {
         #expect(page.contains("trunkline_http_refusals_total{status=\"404\"} 2"))
     }
 
+    /// What is sent to a front that does not serve yet is lost, so nothing is.
+    @Test func aFrontThatDoesNotServeYetIsSilentUntilItDoes() {
+        let pair = ShardPair(frontBegins: false)
+        pair.frontIsStuck = true
+        #expect(Self.page(of: pair).contains("trunkline_shards_silent 1"))
+        #expect(pair.waitingBatches.isEmpty)
+
+        pair.frontIsStuck = false
+        pair.front.begin()
+        pair.world.run(for: .milliseconds(1))
+        #expect(Self.page(of: pair).contains("trunkline_shards_silent 0"))
+    }
+
     @Test func aScraperMayLeaveBeforeThePageIsThere() {
         let pair = ShardPair()
         pair.frontIsStuck = true

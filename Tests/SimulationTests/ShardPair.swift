@@ -13,7 +13,10 @@ final class ShardPair {
     var frontIsStuck = false
     private(set) var waitingBatches: [HubBatch] = []
 
-    init(settings: CoordinatorSettings = SimulatedWorld.settings, journal: (any CoordinatorJournal)? = nil) {
+    init(
+        settings: CoordinatorSettings = SimulatedWorld.settings, journal: (any CoordinatorJournal)? = nil,
+        frontBegins: Bool = true
+    ) {
         world = SimulatedWorld(settings: settings, journal: journal)
         let environment = world.environment
         let hub = Hub(coordinator: world.coordinator, frontCount: 1) { [unowned self] _, batch in
@@ -25,6 +28,7 @@ final class ShardPair {
             if losesQuestions { return }
             _ = environment.schedule(at: environment.now + .microseconds(20)) { self.hub.received(message) }
         }
+        if frontBegins { front.begin() }
     }
 
     private func arrived(_ batch: HubBatch) {

@@ -133,6 +133,25 @@ import Testing
         #expect(lines.count == counts.count)
     }
 
+    /// Nothing else is logged, and nobody stops the writer: the summary must come by itself.
+    @Test func suppressedRecordsAreSummedUpWhenTheirWindowEnds() throws {
+        let pipe = Pipe()
+        var settings = LogWriter.Settings()
+        settings.recordsPerSecond = 1
+        let writer = try LogWriter(descriptor: pipe.fileHandleForWriting.fileDescriptor, settings: settings)
+        writer.write(LogRecord(.info, "noise"))
+        var text = String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        #expect(text.contains(#""event":"noise""#))
+        // The thread has written all there is, and sleeps.
+        for _ in 0..<3 { writer.write(LogRecord(.info, "noise")) }
+        text = ""
+        while !text.contains("\n") {
+            text += String(decoding: pipe.fileHandleForReading.availableData, as: UTF8.self)
+        }
+        #expect(text.contains(#""suppressed_event":"noise","suppressed":3"#))
+        writer.stop()
+    }
+
     @Test func aReaderThatStallsCostsRecordsAndNotTime() throws {
         let pipe = Pipe()
         var settings = LogWriter.Settings()

@@ -19,6 +19,9 @@ package final class Front {
         coordinator.front = self
     }
 
+    /// Tells the hub that it may send something. To be called once, when whoever passes its batches on is in place.
+    package func begin() { send(.counts(front: link.index, coordinator.frontCounts)) }
+
     /// Exchanges whose answer is not complete.
     package var openExchangeCount: Int { exchanges.count }
 

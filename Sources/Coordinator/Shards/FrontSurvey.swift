@@ -13,7 +13,8 @@ final class FrontSurvey {
     /// Asks a front, which answers by ``answered(_:_:)``.
     private let ask: (_ front: Int) -> Void
     private var latest: [FrontCounts]
-    /// A question is on its way; a front that hangs is not asked again.
+    /// A question is on its way; a front that hangs is not asked again, and one that does not serve yet not at all: its
+    /// first answer comes unasked, when it begins.
     private var isAsked: [Bool]
     private var waiting: [ObjectIdentifier: Waiting] = [:]
 
@@ -21,7 +22,7 @@ final class FrontSurvey {
         self.coordinator = coordinator
         self.ask = ask
         latest = Array(repeating: FrontCounts(), count: frontCount)
-        isAsked = Array(repeating: false, count: frontCount)
+        isAsked = Array(repeating: true, count: frontCount)
     }
 
     /// Answers with the metrics page when every front has said what it counts, or its time is over.

@@ -11,7 +11,6 @@ extension FrontCounts {
 }
 
 extension DriverStatistics {
-    /// The log and the process are one for all shards: their numbers stay.
     mutating func add(_ other: DriverStatistics) {
         connectionsAccepted &+= other.connectionsAccepted
         connectionsRefused &+= other.connectionsRefused

@@ -79,9 +79,10 @@ enum ServeCommand: Command {
                 for (front, link) in zip(fronts, links) {
                     group.addTask {
                         try await front.run { environment in
-                            environment.keep(
-                                try FrontService(
-                                    settings, link: link, address: addresses.buyer, hub: shard, on: environment))
+                            let service = try FrontService(
+                                settings, link: link, address: addresses.buyer, hub: shard, on: environment)
+                            environment.keep(service)
+                            service.begin()
                         }
                     }
                 }
