@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
+from kinds import table as kinds_table
 from pictures import Line, chart
 from results import summarise, verdicts
 from workloads import HAPROXY, NGINX, TRUNKLINE, Figure, Figures, Target
 
+FOLDER = Path(__file__).resolve().parent
 SYSTEMS = (TRUNKLINE, NGINX, HAPROXY)
 
 # Measured before the first line of this program was written, on another machine with 2 cores (docs/architecture.md).
@@ -133,6 +136,7 @@ def write(root: Path, results: dict[str, Any]) -> None:
         *markdown_table(HEAD, rows(results, figures), 3), "",
         *other_rows(results, figures),
         *pictures(root, figures),
+        *where_the_time_goes(root),
         "## How it is measured", "",
         "One generator (`Benchmarks/loadgen`, C, one thread) plays buyers and providers at once, or buyers and the",
         "HTTP upstream behind a proxy. It checks every byte of every answer and its order, and fails the run",
@@ -165,6 +169,20 @@ def write(root: Path, results: dict[str, Any]) -> None:
     target = root / "docs/benchmarks.md"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text("\n".join(out))
+
+
+def where_the_time_goes(root: Path) -> list[str]:
+    file = root / "Benchmarks/profiles.json"
+    if not file.exists():
+        return []
+    profiles = json.loads(file.read_text())
+    return ["## Where the time goes", "",
+            "Microseconds of CPU per chunk (*a*, *b*, *h*) or request (*d*, *e*), sampled by `Benchmarks/profile.py`.", "",
+            *markdown_table(["", *profiles], kinds_table(profiles), 1), "", *NOTES, ""]
+
+
+# What the figures say about targets that are missed, or met by little.
+NOTES = (FOLDER / "notes.md").read_text().splitlines()
 
 
 def other_rows(results: dict[str, Any], figures: Figures) -> list[str]:
