@@ -95,7 +95,8 @@ let package = Package(
         room(
             "TestKit",
             [
-                "Primitives", "Crypto", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "ProviderProtocol", "Pool",
+                "Primitives", "Crypto", "Environment", "HTTPCodec", "WebSocketCodec", "JSON", "ProviderProtocol",
+                "Pool",
                 "Coordinator",
             ]),
         .executableTarget(
