@@ -71,6 +71,9 @@ class Buyers:
         try:
             if connection is None:
                 connection = await asyncio.wait_for(HTTPConnection.open(coordinator.buyer_port), self.limit)
+                connection.life = life
+            # One that was kept may be of a coordinator that is no more.
+            life = connection.life
             exchange = self._exchange(connection, demo, leaves, plan)
             outcome, keeps = await asyncio.wait_for(exchange, self.limit)
             if not keeps:

@@ -32,6 +32,8 @@ class HTTPConnection:
         self.use_count = 0
         # Whether the answer may end in the middle, since its provider means it to.
         self.may_be_cut = False
+        # The life of the coordinator that it leads to, where that matters.
+        self.life = None
         # What was asked last, for reports.
         self.what = None
 

@@ -65,7 +65,11 @@ class Provider:
     def tear(self):
         """Half a frame, then nothing more: the link must not take what follows for a message."""
         if self.socket:
-            self.socket.writer.write(os.urandom(self.random.randint(2, 400)))
+            noise = bytearray(os.urandom(self.random.randint(2, 400)))
+            # One in some hundred begins with a whole PING, which would rightly be answered.
+            if noise[0] & 0x0F == PING:
+                noise[0] ^= 1
+            self.socket.writer.write(noise)
         return self.socket is not None
 
     def babble(self):
