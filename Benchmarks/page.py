@@ -6,13 +6,15 @@ import json
 from pathlib import Path
 from typing import Any
 
-from kinds import table as kinds_table
+from kinds_of_work import table as kinds_table
 from pictures import Line, chart
 from results import summarise, verdicts
 from workloads import HAPROXY, NGINX, TRUNKLINE, Figure, Figures, Target
 
 FOLDER = Path(__file__).resolve().parent
 SYSTEMS = (TRUNKLINE, NGINX, HAPROXY)
+# Written by hand: what the figures say about targets that are missed, or met by little.
+NOTES = (FOLDER / "page_notes.md").read_text().splitlines()
 
 # Measured before the first line of this program was written, on another machine with 2 cores (docs/architecture.md).
 REFERENCE = {
@@ -177,12 +179,9 @@ def where_the_time_goes(root: Path) -> list[str]:
         return []
     profiles = json.loads(file.read_text())
     return ["## Where the time goes", "",
-            "Microseconds of CPU per chunk (*a*, *b*, *h*) or request (*d*, *e*), sampled by `Benchmarks/profile.py`.", "",
+            "Microseconds of CPU per chunk (*a*, *b*, *h*) or request (*d*, *e*), sampled by",
+            "`Benchmarks/cpu_profile.py`.", "",
             *markdown_table(["", *profiles], kinds_table(profiles), 1), "", *NOTES, ""]
-
-
-# What the figures say about targets that are missed, or met by little.
-NOTES = (FOLDER / "notes.md").read_text().splitlines()
 
 
 def other_rows(results: dict[str, Any], figures: Figures) -> list[str]:

@@ -22,12 +22,12 @@ from pathlib import Path
 
 import page
 import results as results_module
-from systems import BenchmarkError, System, cores, find_systems, pinned, version_of
+from load import GENERATOR, run_load
+from systems import BenchmarkError, System, cores, find_systems, version_of
 from workloads import HAPROXY, NGINX, TRUNKLINE, Workload, workloads
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
-GENERATOR = FOLDER / ".build/loadgen"
 STORED = FOLDER / "results.json"
 DISTURBED_PERCENT = 10.0
 STARTS = 7
@@ -77,7 +77,7 @@ class Bench:
         self.folder = folder
         given = dict(one.split("=", 1) for one in options.server if "=" in one)
         self.programs = find_systems(options.systems.split(","), given, ROOT)
-        self.server_core, self.generator_core = cores()
+        self.server_core, _ = cores()
 
     def seconds(self, workload: Workload) -> float:
         return self.options.seconds or (workload.quick_seconds if self.options.quick else workload.seconds)
@@ -93,27 +93,8 @@ class Bench:
         return min(attempts, key=lambda one: one["others_percent"])
 
     def measure_load(self, workload: Workload, name: str) -> dict[str, float]:
-        arguments = [*workload.arguments, "--seconds", str(self.seconds(workload))]
-        arguments += workload.provider_arguments if name == TRUNKLINE else ["--proxy"]
-        known = sum(int(arguments[at + 1]) for at, word in enumerate(arguments)
-                    if word in ("--providers", "--idle-providers"))
-        # A second loop needs a second core, and there may be no third one for the generator.
-        second_core = self.generator_core if (workload.shards or 1) > 1 else None
-        with System(name, self.programs[name], self.folder, self.server_core, second_core=second_core,
-                    tls=workload.tls, providers=known, shards=workload.shards) as system:
-            ports = system.ports
-            arguments += ["--buyer-port", str(ports.buyer), "--provider-port", str(ports.provider),
-                          "--upstream-port", str(ports.upstream)]
-            if workload.tls:
-                arguments += ["--tls-buyer", "--tls-provider", "--certificate", f"{system.folder}/certificate.pem",
-                              "--key", f"{system.folder}/key.pem"]
-            for pid in system.pids():
-                arguments += ["--pid", str(pid)]
-            done = subprocess.run(pinned(self.generator_core, [str(GENERATOR), *arguments]), capture_output=True,
-                                  text=True)
-            if done.returncode != 0:
-                raise BenchmarkError(f"{done.stderr.strip()[:1500]}\n{name} said: {system.log()[-500:]}")
-        return results_module.figures_of_run(workload, json.loads(done.stdout))
+        done = run_load(workload, name, self.programs[name], self.folder, self.seconds(workload))
+        return results_module.figures_of_run(workload, done)
 
     def measure_start(self, name: str) -> dict[str, float]:
         listening, resident = [], []

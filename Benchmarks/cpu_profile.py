@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Shows where the CPU time of one unit of work goes, by kinds of work: samples a running server with `perf`.
 
-    Benchmarks/profile.py --workloads a,d        # prints a table and keeps it in Benchmarks/profiles.json
+    Benchmarks/cpu_profile.py --workloads a,d        # prints a table and keeps it in Benchmarks/profiles.json
 
 Needs `perf` and the right to use it. docs/benchmarks.md is written from what is kept by `Benchmarks/run --page`.
 """
@@ -18,11 +18,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from kinds import kind_of, table
-from run import FOLDER, GENERATOR, ROOT
-from systems import BenchmarkError, System, cores, find_systems, pinned
+from kinds_of_work import kind_of, table
+from load import run_load
+from systems import BenchmarkError, System, find_systems
 from workloads import NGINX, TRUNKLINE, workloads
 
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
 KEPT = FOLDER / "profiles.json"
 
 def sample(pids: list[int], seconds: float, folder: Path) -> dict[str, float]:
@@ -51,24 +53,13 @@ def profile(key: str, name: str, seconds: float, folder: Path) -> dict[str, floa
     workload = next((one for one in workloads(1000, False) if one.key == key), None)
     if workload is None:
         raise BenchmarkError(f"no such workload: {key}")
-    server_core, generator_core = cores()
-    arguments = [*workload.arguments, "--seconds", str(seconds + 2)]
-    arguments += workload.provider_arguments if name == TRUNKLINE else ["--proxy"]
-    with System(name, find_systems([name], {}, ROOT)[name], folder, server_core, tls=workload.tls,
-                providers=200) as system:
-        ports = system.ports
-        arguments += ["--buyer-port", str(ports.buyer), "--provider-port", str(ports.provider), "--upstream-port",
-                      str(ports.upstream)]
-        for pid in system.pids():
-            arguments += ["--pid", str(pid)]
-        with subprocess.Popen(pinned(generator_core, [str(GENERATOR), *arguments]), stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE, text=True) as generator:
-            time.sleep(2)
-            shares = sample(system.pids(), seconds, folder)
-            output, error = generator.communicate()
-        if generator.returncode != 0:
-            raise BenchmarkError(error.strip()[:1000])
-    done = json.loads(output)
+    shares: dict[str, float] = {}
+
+    def during(system: System) -> None:
+        time.sleep(2)
+        shares.update(sample(system.pids(), seconds, folder))
+
+    done = run_load(workload, name, find_systems([name], {}, ROOT)[name], folder, seconds + 2, during)
     # Sampling costs the server a little; the shares are what counts.
     cost = done["server"]["cpu_s"] / done["requests" if workload.unit == "request" else "chunks"] * 1e6
     return {kind: share * cost for kind, share in shares.items()}
@@ -81,7 +72,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=5, help="length of each profile (default: %(default)s)")
     options = parser.parse_args()
     if not shutil.which("perf"):
-        print("profile: perf is not installed (on Debian: apt-get install linux-perf)", file=sys.stderr)
+        print("cpu_profile: perf is not installed (on Debian: apt-get install linux-perf)", file=sys.stderr)
         return 1
     kept = json.loads(KEPT.read_text()) if KEPT.exists() else {}
     try:
@@ -91,13 +82,13 @@ def main() -> int:
                     if name != TRUNKLINE and key == "h":
                         continue
                     kept[f"{key}, {name}"] = profile(key, name, options.seconds, Path(folder))
+                    KEPT.write_text(json.dumps(dict(sorted(kept.items())), indent=1, ensure_ascii=False) + "\n")
                     print(f"{key}, {name}: {sum(kept[f'{key}, {name}'].values()):.2f} µs", flush=True)
     except (BenchmarkError, subprocess.CalledProcessError) as failure:
         detail = getattr(failure, "stderr", None)
-        print(f"profile: {failure}{': ' + detail.decode(errors='replace').strip() if detail else ''}", file=sys.stderr)
+        print(f"cpu_profile: {failure}{': ' + detail.decode(errors='replace').strip() if detail else ''}", file=sys.stderr)
         return 1
     kept = dict(sorted(kept.items()))
-    KEPT.write_text(json.dumps(kept, indent=1, ensure_ascii=False) + "\n")
     lines = [["", *kept], *table(kept)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     for line in lines:
