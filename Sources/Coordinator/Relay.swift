@@ -16,6 +16,7 @@ final class Relay: ExchangeOwner, ForwardReply {
 
     /// Not a cycle for long: what ends takes itself off the coordinator's lists.
     private let coordinator: Coordinator
+    /// nil once the request is over for its buyer.
     private var exchange: (any Exchange)?
     private var machine: RelayMachine
     private var timer: TimerID?
@@ -37,7 +38,6 @@ final class Relay: ExchangeOwner, ForwardReply {
     /// The answer of a request that does not stream, until its end has come.
     private var wholeAnswer = ByteQueue()
     private var doneWasRelayed = false
-    private var isConcluded = false
     /// Set while the request is on its way over HTTP.
     private var forward: ForwardID?
     /// What the pool is told when a cancelled request gives its slot back.
@@ -416,10 +416,8 @@ final class Relay: ExchangeOwner, ForwardReply {
 
     /// The request is over for its buyer: counted and logged once. Gives the exchange back if somebody still waits.
     private func conclude(status: Int, error: String? = nil) -> (any Exchange)? {
-        guard !isConcluded else { return nil }
-        isConcluded = true
-        let last = exchange
-        last?.owner = nil
+        guard let last = exchange else { return nil }
+        last.owner = nil
         exchange = nil
         coordinator.requestConcluded(self, status: status, error: error)
         return last
