@@ -10,7 +10,7 @@ let settings: [SwiftSetting] = [
     .enableUpcomingFeature("InferIsolatedConformances"),
     // A chunk crosses five targets; without this each crossing is a call that cannot be inlined. The compiler does it for
     // `public` declarations only, never for `package` ones: hence the former in Primitives and JSON, which all others use
-    // byte by byte.
+    // byte by byte, and for the ids that a chunk is found by.
     .unsafeFlags(["-cross-module-optimization"], .when(configuration: .release)),
 ]
 
@@ -67,8 +67,9 @@ let package = Package(
             "Coordinator",
             ["Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool", "Environment"]),
 
-        room("Transport", ["Primitives", "Environment", "CLibuv", "COpenSSL"]),
-        room("Store", ["Primitives", "Crypto", "Pool", "Environment", "Coordinator", "CSQLite"]),
+        room("Platform", ["Primitives", "CLibuv"]),
+        room("Transport", ["Primitives", "Environment", "Platform", "CLibuv", "COpenSSL"]),
+        room("Store", ["Primitives", "Crypto", "Pool", "Environment", "Coordinator", "Platform", "CSQLite"]),
         room(
             "Agent",
             [
@@ -80,7 +81,8 @@ let package = Package(
             name: "trunkline",
             dependencies: [
                 "Primitives", "Crypto", "JSON", "HTTPCodec", "WebSocketCodec", "ProviderProtocol", "Pool",
-                "Environment", "Coordinator", "Transport", "Store", "Agent", "Configuration", "CLibuv", "CCurl",
+                "Environment", "Coordinator", "Platform", "Transport", "Store", "Agent", "Configuration", "CLibuv",
+                "CCurl",
             ],
             path: "Sources/TrunklineCLI",
             swiftSettings: settings),
@@ -110,8 +112,9 @@ let package = Package(
         tests("ProviderProtocol", ["Primitives", "JSON", "Crypto", "WebSocketCodec"], resources: [.copy("Resources")]),
         tests("Pool", ["Primitives"]),
         tests("Coordinator", ["Primitives", "Environment", "JSON", "HTTPCodec", "WebSocketCodec"]),
-        tests("Transport", ["Primitives", "Environment", "WebSocketCodec"]),
-        tests("Store", ["Primitives", "Crypto", "Pool", "Environment", "Coordinator"]),
+        tests("Platform", ["Primitives"]),
+        tests("Transport", ["Primitives", "Environment", "Platform", "WebSocketCodec"]),
+        tests("Store", ["Primitives", "Platform", "Crypto", "Pool", "Environment", "Coordinator"]),
         tests(
             "Agent",
             [

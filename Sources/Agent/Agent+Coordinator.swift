@@ -18,7 +18,7 @@ extension Agent {
     }
 
     func retry(
-        _ event: StaticString, _ fields: [(StaticString, LogRecord.Value)], level: LogRecord.Level = .warn
+        _ event: StaticString, _ fields: LogRecord.Fields, level: LogRecord.Level = .warn
     ) {
         let wait = backoff.failed()
         let all = fields + [("retry_in_s", .double((wait.inSeconds * 10).rounded() / 10))]
@@ -104,7 +104,7 @@ extension SessionEnd {
     }
 
     /// For the log.
-    var fields: [(StaticString, LogRecord.Value)] {
+    var fields: LogRecord.Fields {
         switch self {
         case .refused(let status, let reason):
             [("cause", "refused"), ("reason", .string(reason))] + (status.map { [("status", .int($0))] } ?? [])

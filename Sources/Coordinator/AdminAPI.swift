@@ -96,7 +96,7 @@ struct AdminAPI {
     }
 
     private func log(_ event: StaticString, _ providerID: String, _ reason: String?) {
-        var fields: [(StaticString, LogRecord.Value)] = [("provider_id", .string(providerID))]
+        var fields: LogRecord.Fields = [("provider_id", .string(providerID))]
         if let reason { fields.append(("reason", .string(reason))) }
         coordinator.log(.info, event, fields)
     }

@@ -103,7 +103,7 @@ extension Coordinator {
                 now: environment.now))
     }
 
-    private func fields(of handle: EntryHandle) -> [(StaticString, LogRecord.Value)] {
+    private func fields(of handle: EntryHandle) -> LogRecord.Fields {
         guard let entry = pool[handle] else { return [] }
         return [
             ("provider_id", .string(entry.profile.providerID)), ("assigned_id", .string(entry.sessionID.text)),

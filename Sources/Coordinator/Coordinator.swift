@@ -292,7 +292,7 @@ package final class Coordinator {
 
     /// Once for all shards: the hub has all requests.
     private func logDrain(
-        _ level: LogRecord.Level, _ event: StaticString, _ fields: [(StaticString, LogRecord.Value)] = []
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: LogRecord.Fields = []
     ) {
         if front == nil { log(level, event, [("requests_active", .int(requests.count))] + fields) }
     }
@@ -336,7 +336,7 @@ package final class Coordinator {
 
     func log(
         _ level: LogRecord.Level, _ event: StaticString,
-        _ fields: @autoclosure () -> [(StaticString, LogRecord.Value)]
+        _ fields: @autoclosure () -> LogRecord.Fields
     ) {
         environment.log(level, event, fields)
     }

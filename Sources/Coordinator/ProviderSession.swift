@@ -437,8 +437,8 @@ final class ProviderSession: ConnectionHandler {
         coordinator.webSocketEnded()
     }
 
-    func logFields(_ code: UInt16?) -> [(StaticString, LogRecord.Value)] {
-        var fields: [(StaticString, LogRecord.Value)] = [
+    func logFields(_ code: UInt16?) -> LogRecord.Fields {
+        var fields: LogRecord.Fields = [
             ("provider_id", .string(providerID)), ("assigned_id", .string(id.text)),
         ]
         if let code { fields.append(("code", .int(Int(code)))) }

@@ -19,7 +19,7 @@ package protocol Environment: AnyObject {
 
     /// Keeps a record for people to read. Never blocks. `fields` is called at most once, before this returns, and not
     /// at all when the record is not kept: below the level, or one of too many.
-    func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)])
+    func log(_ level: LogRecord.Level, _ event: StaticString, _ fields: () -> LogRecord.Fields)
 
     /// Of this loop.
     var statistics: DriverStatistics { get }
@@ -34,16 +34,20 @@ extension Environment {
     package func log(_ record: LogRecord) { log(record.level, record.event) { record.fields } }
 
     package func randomID() -> UniqueID {
-        var words: (UInt64, UInt64) = (0, 0)
-        withUnsafeMutableBytes(of: &words) { fillRandom($0) }
+        let words = randomWords()
         return UniqueID(randomHigh: words.0, randomLow: words.1)
     }
 
     /// Random too, but sorted by the time of its making: what is indexed by it is appended to, not scattered.
     package func timeOrderedID() -> UniqueID {
+        let words = randomWords()
+        return UniqueID(time: wallTime, randomHigh: words.0, randomLow: words.1)
+    }
+
+    private func randomWords() -> (UInt64, UInt64) {
         var words: (UInt64, UInt64) = (0, 0)
         withUnsafeMutableBytes(of: &words) { fillRandom($0) }
-        return UniqueID(time: wallTime, randomHigh: words.0, randomLow: words.1)
+        return words
     }
 }
 

@@ -12,12 +12,14 @@ package struct LogRecord: Sendable {
         case bool(Bool)
     }
 
+    package typealias Fields = [(StaticString, Value)]
+
     package var level: Level
     /// A fixed name, `snake_case`; what varies stands in the fields.
     package var event: StaticString
-    package var fields: [(StaticString, Value)]
+    package var fields: Fields
 
-    package init(_ level: Level, _ event: StaticString, _ fields: [(StaticString, Value)] = []) {
+    package init(_ level: Level, _ event: StaticString, _ fields: Fields = []) {
         self.level = level
         self.event = event
         self.fields = fields

@@ -9,14 +9,15 @@ package import Primitives
 #endif
 
 /// State under a lock, with a condition to wait for. The lock is held only for as long as a body runs, and no body does
-/// more than move values, so nobody waits for it noticeably.
-final class Monitor<State: Sendable>: @unchecked Sendable {
+/// more than move values, so nobody waits for it noticeably. Waiting is done between bodies and never within one: what
+/// has exclusive access to the state while others change it may be taken by the optimiser for the only one who does.
+package final class Monitor<State: Sendable>: @unchecked Sendable {
     // Safe to share: `state` is touched under `mutex` only; the two primitives are made for it.
     private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     private let changed = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
     private var state: State
 
-    init(_ state: State) {
+    package init(_ state: State) {
         self.state = state
         // Fail only without memory.
         precondition(pthread_mutex_init(mutex, nil) == 0, "no mutex can be made")
@@ -39,17 +40,17 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
         mutex.deallocate()
     }
 
-    func withLock<Result>(_ body: (inout State) -> Result) -> Result {
+    package func withLock<Result>(_ body: (inout State) -> Result) -> Result {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         return body(&state)
     }
 
     /// Wakes everyone who waits, to look again.
-    func signal() { pthread_cond_broadcast(changed) }
+    package func signal() { pthread_cond_broadcast(changed) }
 
     /// Asks `body` under the lock, now and after each signal, until it gives something or `deadline` has passed.
-    func wait<Result>(until deadline: MonotonicInstant, _ body: (inout State) -> Result?) -> Result? {
+    package func wait<Result>(until deadline: MonotonicInstant, _ body: (inout State) -> Result?) -> Result? {
         pthread_mutex_lock(mutex)
         defer { pthread_mutex_unlock(mutex) }
         while true {
@@ -70,17 +71,4 @@ final class Monitor<State: Sendable>: @unchecked Sendable {
             return pthread_cond_timedwait(changed, mutex, &time) != ETIMEDOUT
         #endif
     }
-}
-
-func currentInstant() -> MonotonicInstant {
-    var time = timespec()
-    // Cannot fail for a clock that exists.
-    clock_gettime(CLOCK_MONOTONIC, &time)
-    return MonotonicInstant(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
-}
-
-package func currentWallTime() -> WallTime {
-    var time = timespec()
-    clock_gettime(CLOCK_REALTIME, &time)
-    return WallTime(nanoseconds: Int64(time.tv_sec) &* 1_000_000_000 &+ Int64(time.tv_nsec))
 }

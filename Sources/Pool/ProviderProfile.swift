@@ -83,7 +83,8 @@ package enum InferencePath: UInt8, Sendable {
 
 /// Names one admitted session in its pool: two integers, so that the way of a request hashes no text.
 ///
-/// A handle outlives its entry without harm: every call with a stale one does nothing.
+/// A handle outlives its entry without harm: every call with a stale one does nothing. `public` for the reason that
+/// Package.swift gives.
 public struct EntryHandle: Hashable, Sendable {
     let index: UInt32
     let generation: UInt32

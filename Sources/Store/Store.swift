@@ -1,5 +1,6 @@
 package import Coordinator
 package import Environment
+import Platform
 package import Primitives
 
 /// The coordinator's SQLite file, written by a thread of its own (docs/protocol.md, section 12).
@@ -34,7 +35,7 @@ package final class Store: Sendable {
 
     private let settings: Settings
     private let inbox: Monitor<StoreInbox>
-    private let thread: Monitor<StoreThread?>
+    private let thread: Monitor<NamedThread?>
 
     /// What the file said when the store was started; nil if it could not be read. ``StoreNotice/recordsLoaded(_:)``
     /// follows then as soon as it can.
@@ -44,7 +45,7 @@ package final class Store: Sendable {
         self.settings = settings
         self.inbox = inbox
         records = worker.records
-        thread = Monitor(StoreThread { worker.run() })
+        thread = Monitor(try? NamedThread(name: "store") { worker.run() })
     }
 
     /// Opens the file, reads it and starts the thread. Waits at most ``Settings/busyTimeout`` for a lock.

@@ -1,5 +1,6 @@
 import Coordinator
 import Environment
+import Platform
 import Primitives
 
 /// What the store's thread does: waits for a tick, a full batch or a question, and writes.

@@ -55,7 +55,7 @@ package final class SimulatedEnvironment: Environment {
     }
 
     package func log(
-        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> LogRecord.Fields
     ) {
         onLog?(event)
         guard keptLogRecordCount > 0 else { return }

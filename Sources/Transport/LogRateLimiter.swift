@@ -3,10 +3,10 @@ import Primitives
 
 /// Lets so many records of one event through per window and counts the rest. Events are names in the source, so there
 /// are few.
-struct LogRateLimiter {
+struct LogRateLimiter: Sendable {
     static let window = Duration.seconds(1)
 
-    private struct Window {
+    private struct Window: Sendable {
         let event: StaticString
         var end: MonotonicInstant
         var count = 0
@@ -14,37 +14,33 @@ struct LogRateLimiter {
     }
 
     let recordsPerSecond: Int
-    /// By where the name stands in the program: a name is written down once, and hashing it again and again costs.
-    private var windows: [UnsafePointer<UInt8>: Window] = [:]
-    private var suppressedEventCount = 0
-    /// No window with something to report ends earlier.
-    private var earliestEnd = MonotonicInstant.distantFuture
+    /// By where the name stands in the program, which spares hashing it; a literal has an address. A name that is written
+    /// down in two places may have two windows.
+    private var windows: [UInt: Window] = [:]
+    /// When the first window ends that has something to report.
+    private(set) var nextSummary = MonotonicInstant.distantFuture
 
     init(recordsPerSecond: Int) { self.recordsPerSecond = recordsPerSecond }
 
-    /// True while a summary is still to be written.
-    var hasSuppressed: Bool { suppressedEventCount > 0 }
-
+    /// A window that has ended and whose summary nobody has taken goes on suppressing, and counting.
     mutating func admits(_ event: StaticString, now: MonotonicInstant) -> Bool {
-        var window = windows[event.utf8Start] ?? Window(event: event, end: now + Self.window)
+        let place = UInt(bitPattern: event.utf8Start)
+        var window = windows[place] ?? Window(event: event, end: now + Self.window)
         if window.end <= now, window.suppressedCount == 0 { window = Window(event: event, end: now + Self.window) }
         let isAdmitted = window.count < recordsPerSecond
         if isAdmitted {
             window.count += 1
         } else {
-            if window.suppressedCount == 0 {
-                suppressedEventCount += 1
-                earliestEnd = min(earliestEnd, window.end)
-            }
+            if window.suppressedCount == 0 { nextSummary = min(nextSummary, window.end) }
             window.suppressedCount += 1
         }
-        windows[event.utf8Start] = window
+        windows[place] = window
         return isAdmitted
     }
 
-    /// Summaries of the windows that have ended; to be asked before ``admits(_:now:)``.
+    /// Summaries of the windows that have ended.
     mutating func takeEnded(now: MonotonicInstant) -> [LogRecord] {
-        guard earliestEnd <= now else { return [] }
+        guard nextSummary <= now else { return [] }
         return take { $0 <= now }
     }
 
@@ -53,14 +49,13 @@ struct LogRateLimiter {
 
     private mutating func take(_ isDue: (MonotonicInstant) -> Bool) -> [LogRecord] {
         var records: [LogRecord] = []
-        earliestEnd = .distantFuture
-        for (key, window) in windows where window.suppressedCount > 0 {
+        nextSummary = .distantFuture
+        for (place, window) in windows where window.suppressedCount > 0 {
             guard isDue(window.end) else {
-                earliestEnd = min(earliestEnd, window.end)
+                nextSummary = min(nextSummary, window.end)
                 continue
             }
-            windows[key] = nil
-            suppressedEventCount -= 1
+            windows[place] = nil
             records.append(
                 LogRecord(
                     .warn, "log_records_suppressed",

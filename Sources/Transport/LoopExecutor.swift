@@ -1,4 +1,5 @@
 import CLibuv
+import Platform
 import Synchronization
 
 /// Runs an actor's jobs on one libuv loop.
@@ -184,7 +185,7 @@ final class LoopExecutor: SerialExecutor, @unchecked Sendable {
 
     private func startHelper() {
         do {
-            try LoopThread(name: "shard-rest") { self.runRest() }.detach()
+            try NamedThread(name: "shard-rest") { self.runRest() }.detach()
         } catch {
             // Without a thread the caller's is the only one left; the jobs are few and it is the end.
             runRest()

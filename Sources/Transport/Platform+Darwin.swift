@@ -1,10 +1,6 @@
 #if canImport(Darwin)
     import Darwin
 
-    func nameCurrentThread(_ name: String) { _ = pthread_setname_np(name) }
-
-    func detachThread(_ thread: pthread_t) { _ = pthread_detach(thread) }
-
     /// Accepts one connection, non-blocking and not inherited by child processes.
     /// - Returns: the descriptor, or a negative error number.
     func acceptConnection(_ listening: Int32, _ peer: inout sockaddr_storage) -> Int32 {

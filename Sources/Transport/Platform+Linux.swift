@@ -7,12 +7,6 @@
         import Musl
     #endif
 
-    func nameCurrentThread(_ name: String) {
-        _ = pthread_setname_np(pthread_self(), String(decoding: name.utf8.prefix(15), as: UTF8.self))
-    }
-
-    func detachThread(_ thread: pthread_t) { _ = pthread_detach(thread) }
-
     /// Accepts one connection, non-blocking and not inherited by child processes.
     /// - Returns: the descriptor, or a negative error number.
     func acceptConnection(_ listening: Int32, _ peer: inout sockaddr_storage) -> Int32 {

@@ -1,5 +1,6 @@
 import CLibuv
 import Environment
+import Platform
 import Primitives
 
 #if canImport(Glibc)

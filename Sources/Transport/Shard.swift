@@ -1,4 +1,5 @@
 import CLibuv
+import Platform
 import Synchronization
 
 /// One event loop on one thread, and everything that lives on it.
@@ -27,9 +28,9 @@ package actor Shard {
 
     private enum Life {
         case starting
-        case running(LoopThread)
-        case stopping([CheckedContinuation<Void, Never>], LoopThread)
-        case ended(unjoined: LoopThread?)
+        case running(NamedThread)
+        case stopping([CheckedContinuation<Void, Never>], NamedThread)
+        case ended(unjoined: NamedThread?)
     }
 
     nonisolated let executor: LoopExecutor
@@ -50,7 +51,12 @@ package actor Shard {
     package static func start(_ settings: Settings = Settings()) throws(ShardError) -> Shard {
         ignoreBrokenPipeSignal()
         let shard = Shard(executor: try LoopExecutor(), settings: settings)
-        let thread = try LoopThread(name: settings.name) { shard.runLoop() }
+        let thread: NamedThread
+        do throws(ThreadError) {
+            thread = try NamedThread(name: settings.name) { shard.runLoop() }
+        } catch {
+            throw ShardError(step: .thread, code: error.code)
+        }
         shard.life.withLock { $0 = .running(thread) }
         return shard
     }
@@ -86,7 +92,7 @@ package actor Shard {
             }
             if isEnded { continuation.resume() } else { executor.requestStop() }
         }
-        let thread: LoopThread? = life.withLock { life in
+        let thread: NamedThread? = life.withLock { life in
             guard case .ended(let thread) = life else { return nil }
             life = .ended(unjoined: nil)
             return thread

@@ -1,4 +1,5 @@
 import CLibuv
+import Platform
 import Primitives
 
 /// What a timer of the loop does.

@@ -1,5 +1,6 @@
 package import CLibuv
 package import Environment
+import Platform
 package import Primitives
 
 /// What a shard offers to the code that runs on it: time, timers, randomness, log, listeners and dialing.
@@ -98,7 +99,7 @@ package final class ShardEnvironment: Environment {
     package func fillRandom(_ target: UnsafeMutableRawBufferPointer) { randomReserve.fill(target) }
 
     package func log(
-        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> [(StaticString, LogRecord.Value)]
+        _ level: LogRecord.Level, _ event: StaticString, _ fields: () -> LogRecord.Fields
     ) {
         logSink.write(level, event, fields)
     }

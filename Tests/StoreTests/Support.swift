@@ -1,5 +1,6 @@
 import Coordinator
 import Environment
+import Platform
 import Primitives
 import Testing
 

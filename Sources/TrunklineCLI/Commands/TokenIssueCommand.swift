@@ -1,4 +1,5 @@
 import Store
+import Platform
 
 enum TokenIssueCommand: Command {
     private static let id = Positional("PROVIDER_ID", "Who may join with it", required: true)
